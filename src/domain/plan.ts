@@ -1,0 +1,97 @@
+// The plan: data only, JSON in, JSON out. It is the dry run, it can be stored, and it is refused when stale.
+import type { Hook } from './config.ts'
+import type { HostName } from './host.ts'
+import type { ReleaseId } from './release.ts'
+
+export type StepId = string
+
+/** One repeatable move. Each is an *ensure*: doing it twice leaves the same state. */
+export type Step = { readonly id: StepId; readonly host: HostName } & StepAction
+
+export type StepAction =
+  /** Out of rotation on every balancer: drain, in-flight 0 on all, maintenance where there is one. */
+  | { readonly kind: 'drain'; readonly deadlineMs: number; readonly onDeadline: 'fail' | 'cut' | 'continue' }
+  /** User's command on the host. */
+  | { readonly kind: 'hook'; readonly hook: Hook; readonly release: ReleaseId }
+  /** Switch `current`, atomically. `null`: there is no release to point at (undo of a first deploy): leave it. */
+  | { readonly kind: 'activate'; readonly release: ReleaseId }
+  | { readonly kind: 'restart'; readonly release: ReleaseId | null }
+  /** Undo of a first deploy. */
+  | { readonly kind: 'stop' }
+  /** Healthy n in a row over healthy_for, answered by this very release. */
+  | { readonly kind: 'prove'; readonly release: ReleaseId | null }
+  /** when: isolated — before this host is enabled. */
+  | { readonly kind: 'gate'; readonly gate: string }
+  /** Back in rotation as it was before: checked out of traffic first, then ready, then the balancer itself says up. */
+  | { readonly kind: 'enable' }
+
+export type Track = {
+  readonly host: HostName
+  readonly from: ReleaseId | null
+  readonly to: ReleaseId | null
+  readonly steps: readonly Step[]
+  /** The complete way back, right from any point. */
+  readonly undo: readonly Step[]
+  /** Serving before we came; a host that was not may always be taken. */
+  readonly wasReady: boolean
+  /** Hosts that share a capacity guard (same role). */
+  readonly group: string
+}
+
+export type Checkpoint =
+  | { readonly id: StepId; readonly kind: 'pause'; readonly ms: number }
+  | { readonly id: StepId; readonly kind: 'approve'; readonly question: string }
+  | { readonly id: StepId; readonly kind: 'gate'; readonly gate: string }
+  | { readonly id: StepId; readonly kind: 'hook'; readonly hook: Hook }
+
+/** Hosts moved together; what follows it must be passed before the next batch. */
+export type Batch = {
+  readonly id: string
+  readonly title: string
+  readonly tracks: readonly Track[]
+  readonly after: readonly Checkpoint[]
+}
+
+export type Intent =
+  | { readonly kind: 'deploy'; readonly release: ReleaseId }
+  /** Per host: the release to go back to. */
+  | { readonly kind: 'rollback'; readonly release: ReleaseId | null }
+  | { readonly kind: 'restart' }
+
+export type Refusal = {
+  readonly code: import('./error.ts').ErrorCode
+  readonly message: string
+  readonly host?: HostName
+  readonly hints?: readonly string[]
+}
+
+export type Plan = {
+  readonly version: 1
+  /** Hash of the rest: same input, same id. */
+  readonly id: string
+  readonly app: string
+  readonly environment: string | null
+  readonly intent: 'deploy' | 'rollback' | 'restart'
+  /** What it rolls out; null for a restart or a per-host rollback. */
+  readonly release: ReleaseId | null
+  /** Digest of the facts it rests on; another digest makes the plan stale. */
+  readonly basedOn: string
+  readonly configHash: string
+  readonly before: readonly Hook[]
+  readonly batches: readonly Batch[]
+  readonly finally: readonly Hook[]
+  readonly onFailureHooks: readonly Hook[]
+  /** Hosts that are right already and are not touched. */
+  readonly unchanged: readonly HostName[]
+  /** Unreachable hosts left out (`unreachable: skip`). */
+  readonly skipped: readonly HostName[]
+  readonly keep: number
+  readonly policy: {
+    readonly onFailure: 'undo' | 'halt'
+    readonly onInterrupt: 'stop' | 'undo' | 'continue'
+    readonly failureBudget: number
+    /** Ready servers that must remain, per group of hosts. */
+    readonly minReady: Readonly<Record<string, number>>
+    readonly progressDeadlineMs: number
+  }
+}

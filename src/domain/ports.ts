@@ -1,0 +1,126 @@
+// What the executor needs of the world, and nothing more. Real ones are built in app/compose.ts, imaginary ones in
+// test/helpers; the executor cannot tell them apart.
+import type { LoadBalancer, ServerRef } from './balancer.ts'
+import type { OutputLine } from './command.ts'
+import type { DrainPolicy, Hook } from './config.ts'
+import type { DurableEvent, Emit, GateVerdict, Stamped } from './event.ts'
+import type { HealthSettings, ProbeAnswer } from './health.ts'
+import type { HostName } from './host.ts'
+import type { LedgerEntry } from './ledger.ts'
+import type { Plan, Step } from './plan.ts'
+import type { ReleaseId } from './release.ts'
+import type { ServiceStatus } from './service.ts'
+
+export interface Clock {
+  /** Monotonic milliseconds. */
+  now(): number
+  /** Resolves after `ms`; rejects with E_CANCELLED when the signal fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+/** Steps that run on the host itself, several of them in one script. */
+export type RemoteStep = Extract<Step, { kind: 'hook' | 'activate' | 'restart' | 'stop' }>
+
+/** How a phase script ended, step by step. `unknown`: announced, and the connection went away. */
+export type PhaseResult = {
+  readonly steps: readonly {
+    readonly step: Step['id']
+    readonly state: 'done' | 'failed' | 'unknown' | 'not-started'
+    readonly exitCode: number | null
+    readonly changed: boolean
+    readonly output: readonly string[]
+  }[]
+  readonly lost: boolean
+}
+
+/** Everything that is done on one host, over its one connection. Reconnects by itself; every mutation checks the lease. */
+export interface HostPort {
+  readonly name: HostName
+  /** Writes the plan and an `open` entry; the way for another machine to go on. */
+  open(rollout: string, plan: Plan, signal: AbortSignal): Promise<void>
+  /** One script, two round trips: each step announces itself and writes intent and result to the ledger. */
+  runPhase(
+    rollout: string,
+    steps: readonly RemoteStep[],
+    options: {
+      readonly signal: AbortSignal
+      readonly onStep: (step: Step['id'], state: 'started' | 'done' | 'failed') => void
+      readonly onLine: (step: Step['id'], line: OutputLine) => void
+    },
+  ): Promise<PhaseResult>
+  /** One ledger line, for steps that act elsewhere (drain, enable). @throws RollgateError when it cannot be written */
+  note(rollout: string, step: Step['id'], state: LedgerEntry['state'], detail: string, signal: AbortSignal): Promise<void>
+  readLedger(signal: AbortSignal): Promise<readonly LedgerEntry[]>
+  current(signal: AbortSignal): Promise<ReleaseId | null>
+  serviceStatus(signal: AbortSignal): Promise<readonly ServiceStatus[]>
+  /** One health question, through the connection. Never throws for an unhealthy answer. */
+  probe(health: HealthSettings, signal: AbortSignal): Promise<ProbeAnswer>
+  /** Established connections to the app's port from elsewhere than loopback; null when it cannot be known. */
+  appConnections(health: HealthSettings, signal: AbortSignal): Promise<number | null>
+  /** Last log lines, listening ports: for errors. Never throws. */
+  evidence(signal: AbortSignal): Promise<readonly string[]>
+  /** Records how a release fared here, prunes to `keep` successful ones, closes the rollout in the ledger. */
+  finish(
+    rollout: string,
+    options: {
+      readonly outcome: string
+      readonly succeeded: ReleaseId | null
+      readonly failed: ReleaseId | null
+      readonly keep: number
+      readonly protect: readonly ReleaseId[]
+      readonly summary: string
+    },
+    signal: AbortSignal,
+  ): Promise<readonly string[]>
+}
+
+/** A host's place in the rotation: its settings and its servers. */
+export type HostSettings = {
+  readonly health: HealthSettings
+  readonly drain: DrainPolicy
+  readonly servers: readonly { readonly balancer: LoadBalancer; readonly ref: ServerRef }[]
+}
+
+export type GateResult = { readonly verdict: GateVerdict; readonly summary: string; readonly exitCode?: number }
+
+export interface Ports {
+  readonly clock: Clock
+  host(name: HostName): HostPort
+  settings(name: HostName): HostSettings
+  /** Runs a hook on this machine. @throws RollgateError E_HOOK */
+  localHook(
+    hook: Hook,
+    environment: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+    onLine: (line: OutputLine) => void,
+  ): Promise<void>
+  /** `unanswered`: nobody there to ask. */
+  approve(question: string, signal: AbortSignal): Promise<'yes' | 'no' | 'unanswered'>
+  gate(name: string, at: { readonly hosts: readonly HostName[]; readonly batch: string }, signal: AbortSignal): Promise<GateResult>
+  /** The stream through the public entry, so far; null when there is none. */
+  probeSeen(): { readonly sent: number; readonly failed: number; readonly worstGapMs: number; readonly maxFailed: number } | null
+}
+
+export interface Journal {
+  /** Resolves once it is on disk. */
+  append(event: DurableEvent): Promise<Stamped<DurableEvent>>
+  close(): Promise<void>
+}
+
+/** What an operator asked for while it runs. */
+export interface Control {
+  /** null: go on. `stop`: finish the hosts in hand, start no new one. `undo`: and take back what was done. */
+  readonly wish: 'stop' | 'undo' | 'continue' | null
+  readonly because: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | null
+  /** Fires at the second signal: stop waiting, enable what is provably healthy. */
+  readonly hurry: AbortSignal
+}
+
+export type ExecuteContext = {
+  readonly rollout: string
+  readonly ports: Ports
+  readonly journal: Journal
+  readonly emit: Emit
+  readonly control: Control
+  readonly signal: AbortSignal
+}

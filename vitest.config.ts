@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config'
+
+// Unit, contract, integration and crash tests. The lab's end-to-end suite has its own config
+// (vitest.e2e.config.ts): it runs inside the lab's network and one file at a time.
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: ['test/e2e/**', 'test/lab/**', 'node_modules/**'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+    maxWorkers: 2,
+    env: { NO_COLOR: '1', TZ: 'UTC' },
+  },
+})
