@@ -1,0 +1,194 @@
+// The documents that `--json` prints: a contract (cli.md), fields only get added. Text output is rendered from the
+// same documents, so the two can never disagree.
+import type { BalancerHealth } from './balancer.ts'
+import type { ErrorInfo } from './error.ts'
+import type { HostName } from './host.ts'
+import type { HostPhase } from './ledger.ts'
+import type { Plan, Refusal } from './plan.ts'
+import type { ReleaseId } from './release.ts'
+
+export type BaseDocument = {
+  readonly version: 1
+  /** Words joined by a space: `config validate`. */
+  readonly command: string
+  readonly exitCode: number
+  readonly outcome: string
+  readonly error?: Omit<ErrorInfo, 'hints' | 'exitCode'> & { readonly hints: readonly string[] }
+}
+
+export type RolloutHost = {
+  readonly name: HostName
+  readonly from: ReleaseId | null
+  readonly to: ReleaseId | null
+  readonly phase: HostPhase
+  readonly durationMs: number
+  readonly error?: { readonly code: string; readonly message: string; readonly evidence?: readonly string[] }
+}
+
+export type RolloutDocument = BaseDocument & {
+  readonly outcome: 'succeeded' | 'unchanged' | 'rolled-back' | 'partial' | 'stuck' | 'paused' | 'cancelled' | 'refused'
+  readonly rollout: string | null
+  readonly release: ReleaseId | null
+  readonly hosts: readonly RolloutHost[]
+  readonly probe: { readonly sent: number; readonly failed: number; readonly worstGapMs: number } | null
+  readonly gates: readonly {
+    readonly name: string
+    readonly batch: string
+    readonly verdict: string
+    readonly clauses: readonly unknown[]
+  }[]
+  readonly minReadySeen: number | null
+  readonly durationMs: number
+  readonly next: readonly string[]
+}
+
+export type PushDocument = BaseDocument & {
+  readonly release: ReleaseId | null
+  readonly built: boolean
+  readonly hosts: readonly {
+    readonly name: HostName
+    readonly staged: boolean
+    readonly note: string
+    readonly error?: { readonly code: string; readonly message: string }
+  }[]
+  readonly durationMs: number
+  readonly next: readonly string[]
+}
+
+export type PlanDocument = BaseDocument & {
+  readonly id: string | null
+  readonly basedOn: string | null
+  readonly release: ReleaseId | null
+  readonly batches: readonly {
+    readonly id: string
+    readonly title: string
+    readonly hosts: readonly HostName[]
+    readonly gate?: string
+    readonly pause?: number
+    readonly approve?: string
+  }[]
+  readonly hosts: readonly {
+    readonly name: HostName
+    readonly from: ReleaseId | null
+    readonly to: ReleaseId | null
+    readonly steps: readonly string[]
+    readonly undo: readonly string[]
+  }[]
+  readonly unchanged: readonly HostName[]
+  readonly changes: { readonly files: number; readonly bytes: number } | null
+  readonly minReady: Readonly<Record<string, number>>
+  readonly refusals: readonly Refusal[]
+  /** The stored form, for --out and --plan. */
+  readonly plan: Plan | null
+}
+
+export type StatusDocument = BaseDocument & {
+  readonly hosts: readonly {
+    readonly name: HostName
+    readonly address: string
+    readonly zone?: string
+    readonly release: ReleaseId | null
+    readonly previous: ReleaseId | null
+    readonly phase: HostPhase
+    readonly reachable: boolean
+    readonly health: string
+    readonly balancer: readonly {
+      readonly balancer: string
+      readonly backend: string
+      readonly server: string
+      readonly state: 'ready' | 'drain' | 'maintenance' | 'other' | 'unknown'
+      readonly health: BalancerHealth
+      readonly weight: number | null
+      readonly inFlight: number | null
+    }[]
+    readonly error?: { readonly code: string; readonly message: string }
+  }[]
+  readonly lock: { readonly holder: string; readonly rollout: string; readonly since: string; readonly heartbeatAgeMs: number } | null
+  readonly unfinished: { readonly rollout: string; readonly phase: string; readonly next: readonly string[] } | null
+  readonly drift: readonly { readonly kind: string; readonly host?: HostName; readonly message: string }[]
+}
+
+export type CheckItem = {
+  readonly id: string
+  readonly host?: HostName
+  readonly level: 'ok' | 'warning' | 'problem'
+  readonly message: string
+  readonly fix?: string
+}
+export type CheckDocument = BaseDocument & { readonly items: readonly CheckItem[] }
+
+export type ReleasesDocument = BaseDocument & {
+  readonly hosts: readonly {
+    readonly name: HostName
+    readonly current: ReleaseId | null
+    readonly releases: readonly {
+      readonly id: ReleaseId
+      readonly hash: string
+      readonly installedAt: string
+      readonly outcome: string
+      readonly bytes: number
+      readonly commit?: string
+      readonly by?: string
+    }[]
+    readonly error?: { readonly code: string; readonly message: string }
+  }[]
+}
+
+export type HistoryDocument = BaseDocument & {
+  readonly rollouts: readonly {
+    readonly rollout: string
+    readonly at: string
+    readonly by: string
+    readonly intent: string
+    readonly release: ReleaseId | null
+    readonly outcome: string
+    readonly durationMs: number
+  }[]
+}
+
+export type ConfigProblem = {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly key: string
+  readonly message: string
+  readonly nearest?: string
+}
+export type ConfigDocument = BaseDocument & {
+  readonly problems?: readonly ConfigProblem[]
+  readonly config?: unknown
+  readonly origins?: Readonly<Record<string, string>>
+  readonly schema?: unknown
+}
+
+export type ExecDocument = BaseDocument & {
+  readonly hosts: readonly {
+    readonly name: HostName
+    readonly exitCode: number | null
+    readonly stdout: string
+    readonly stderr: string
+    readonly error?: { readonly code: string; readonly message: string }
+  }[]
+}
+
+export type HandDocument = BaseDocument & {
+  readonly host: HostName
+  readonly changed: boolean
+  readonly balancer: readonly {
+    readonly balancer: string
+    readonly backend: string
+    readonly server: string
+    readonly state: string
+    readonly health: string
+    readonly inFlight: number | null
+  }[]
+}
+
+export type SetupDocument = BaseDocument & {
+  readonly hosts: readonly {
+    readonly name: HostName
+    readonly changes: readonly string[]
+    readonly notes: readonly string[]
+    readonly error?: { readonly code: string; readonly message: string }
+  }[]
+}
