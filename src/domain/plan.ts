@@ -1,5 +1,6 @@
 // The plan: data only, JSON in, JSON out. It is the dry run, it can be stored, and it is refused when stale.
 import type { Hook } from './config.ts'
+import type { ErrorCode } from './error.ts'
 import type { HostName } from './host.ts'
 import type { ReleaseId } from './release.ts'
 
@@ -25,6 +26,15 @@ export type StepAction =
   /** Back in rotation as it was before: checked out of traffic first, then ready, then the balancer itself says up. */
   | { readonly kind: 'enable' }
 
+/** A server's place in the rotation as it was recorded, or `ready` where our own unfinished rollout had taken it out. */
+export type RecordedServer = {
+  readonly balancer: string
+  readonly backend: string
+  readonly server: string
+  readonly admin: 'ready' | 'drain' | 'maintenance' | 'other' | 'unknown'
+  readonly weight: number | null
+}
+
 export type Track = {
   readonly host: HostName
   readonly from: ReleaseId | null
@@ -34,6 +44,8 @@ export type Track = {
   readonly undo: readonly Step[]
   /** Serving before we came; a host that was not may always be taken. */
   readonly wasReady: boolean
+  /** What the balancers said before we came: exactly this is restored. */
+  readonly rotation: readonly RecordedServer[]
   /** Hosts that share a capacity guard (same role). */
   readonly group: string
 }
@@ -59,7 +71,7 @@ export type Intent =
   | { readonly kind: 'restart' }
 
 export type Refusal = {
-  readonly code: import('./error.ts').ErrorCode
+  readonly code: ErrorCode
   readonly message: string
   readonly host?: HostName
   readonly hints?: readonly string[]
@@ -83,6 +95,8 @@ export type Plan = {
   readonly onFailureHooks: readonly Hook[]
   /** Hosts that are right already and are not touched. */
   readonly unchanged: readonly HostName[]
+  /** All hosts of each group, whether touched or not, and which of them were ready at the start. */
+  readonly groups: Readonly<Record<string, { readonly hosts: readonly HostName[]; readonly ready: readonly HostName[] }>>
   /** Unreachable hosts left out (`unreachable: skip`). */
   readonly skipped: readonly HostName[]
   readonly keep: number
