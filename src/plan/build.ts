@@ -228,7 +228,7 @@ function batchesOf(
     if (step.kind === 'deploy') {
       const wanted = waiting.slice(0, Math.max(0, shareOf(step.to, total) - done))
       const cut = cutBatches(wanted, { atOnce: rollout.atOnce, spread: rollout.spread }, capacity)
-      if (cut.blocked !== null) refusals.push(tooFew(cut.blocked, groups))
+      if (cut.blocked !== null && !refusals.some((refusal) => refusal.code === 'E_MIN_READY')) refusals.push(tooFew(cut.blocked, groups))
       for (const batch of cut.batches) {
         const id = `b${batches.length + 1}`
         const title = batches.length === 0 && shareOf(step.to, total) < total ? 'canary' : `batch ${batches.length + 1}`

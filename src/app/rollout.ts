@@ -1,0 +1,288 @@
+// What deploy, rollback and restart share: look at the fleet, plan, ask, stage, execute, and say what happened.
+import { randomBytes } from 'node:crypto'
+import { hostname, userInfo } from 'node:os'
+import type { RolloutDocument } from '../domain/document.ts'
+import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
+import type { Emit } from '../domain/event.ts'
+import type { Facts } from '../domain/facts.ts'
+import { exitCodeOf, type Outcome } from '../domain/outcome.ts'
+import type { Intent, Plan, Refusal } from '../domain/plan.ts'
+import { execute } from '../execute/execute.ts'
+import type { Run } from '../execute/run.ts'
+import { factsDigest } from '../facts/digest.ts'
+import { journalDirectory, openJournal } from '../journal/file.ts'
+import { freshProgress } from '../journal/replay.ts'
+import { buildPlan } from '../plan/build.ts'
+import { checkPlan } from '../plan/check.ts'
+import { explainPlan } from '../plan/explain.ts'
+import { homeDirectory, openSession, rolloutPorts } from './compose.ts'
+import type { AppContext } from './context.ts'
+import { rolloutDocument } from './documents.ts'
+import type { Session } from './session.ts'
+import { createTelling } from './telling.ts'
+
+export type Selection = { readonly hosts?: readonly string[]; readonly roles?: readonly string[] }
+
+export type Prepared = {
+  readonly intent: Intent
+  /** Puts the release on every host, harmlessly; before anything that serves is touched. */
+  readonly stage?: (plan: Plan) => Promise<void>
+  /** A plan made earlier, to be executed only if it still fits. */
+  readonly stored?: Plan
+}
+
+export type Work = {
+  readonly context: AppContext
+  readonly session: Session
+  readonly facts: Facts
+  readonly emit: Emit
+  readonly rollout: string
+}
+
+/** Who does it, for the ledger: `ada@laptop`, or `CI job 17`. */
+export function operator(env: Readonly<Record<string, string | undefined>>): string {
+  const name = env.GITHUB_ACTOR ?? env.GITLAB_USER_LOGIN ?? env.USER ?? safeUser()
+  return `${name}@${hostname()}`.replace(/[^\x21-\x7e]/g, '_')
+}
+
+function safeUser(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return 'unknown'
+  }
+}
+
+/**
+ * Runs one rollout from the first look to the last word.
+ *
+ * @param prepare makes the intent from what was seen (a deploy builds its artifact here)
+ */
+export async function runRollout(
+  command: 'deploy' | 'rollback' | 'restart',
+  context: AppContext,
+  selection: Selection,
+  prepare: (work: Work) => Promise<Prepared>,
+): Promise<RolloutDocument> {
+  const rollout = randomBytes(4).toString('hex')
+  const began = performance.now()
+  const telling = createTelling(rollout, context.renderers, () => new Date())
+  const { emit } = telling
+  const refused = (because: ErrorInfo, plan: Plan | null = null, refusals: readonly Refusal[] = []): RolloutDocument =>
+    rolloutDocument({
+      command,
+      outcome: { kind: 'refused', because },
+      rollout: null,
+      plan,
+      run: null,
+      probe: null,
+      events: telling.events,
+      durationMs: performance.now() - began,
+      refusals,
+    })
+
+  let session: Session | null = null
+  try {
+    session = await openSession(context, { emit, ...selection })
+    const facts = await look(context, session, emit)
+    const work: Work = { context, session, facts, emit, rollout }
+    const unreachable = unreachableRefusals(session, facts)
+    if (unreachable.length > 0) return refused(refusalInfo(unreachable), null, unreachable)
+    const prepared = await prepare(work)
+    emit({ type: 'phase', name: 'plan', state: 'started' })
+    const { plan, refusals } = planFor(session, facts, prepared.intent)
+    if (refusals.length > 0) return refused(refusalInfo(refusals), plan, refusals)
+    if (prepared.stored !== undefined) refuseStale(prepared.stored, plan)
+    emit({ type: 'phase', name: 'plan', state: 'done', detail: `${plan.batches.length} batches, ${plan.unchanged.length} hosts unchanged` })
+    await confirm(context, session, plan, emit)
+    if (context.control.wish !== null) throw new RollgateError('E_CANCELLED', 'interrupted before anything was changed')
+    if (prepared.stage !== undefined && plan.batches.length > 0) await prepared.stage(plan)
+    const { outcome, run, probe } = await carryOut(work, telling, plan, prepared.intent)
+    return rolloutDocument({
+      command,
+      outcome,
+      rollout,
+      plan,
+      run,
+      probe,
+      events: telling.events,
+      durationMs: performance.now() - began,
+      refusals: [],
+    })
+  } catch (error) {
+    const info = errorInfo(error)
+    if (info.code === 'E_BUG') throw error
+    if (info.code === 'E_CANCELLED') {
+      const signal = context.control.because ?? 'SIGINT'
+      return rolloutDocument({
+        command,
+        outcome: { kind: 'cancelled', signal },
+        rollout: null,
+        plan: null,
+        run: null,
+        probe: null,
+        events: telling.events,
+        durationMs: performance.now() - began,
+        refusals: [],
+      })
+    }
+    return refused(info)
+  } finally {
+    await session?.close()
+  }
+}
+
+/** Reaches everybody and reads what is. */
+export async function look(context: AppContext, session: Session, emit: Emit): Promise<Facts> {
+  const signal = AbortSignal.any([context.signal, context.control.asked])
+  const hosts = session.config.hosts.length
+  emit({ type: 'phase', name: 'connect', state: 'started', detail: `${hosts} hosts` })
+  emit({ type: 'phase', name: 'look', state: 'started' })
+  const facts = await session.observe(signal)
+  emit({ type: 'phase', name: 'look', state: 'done' })
+  return facts
+}
+
+/** All bad hosts at once; only the chosen ones, and only where the policy does not skip them. */
+function unreachableRefusals(session: Session, facts: Facts): readonly Refusal[] {
+  const { config } = session
+  const names = new Set(session.chosen.map((host) => host.name))
+  const balancers = facts.balancers.filter((balancer) => balancer.error !== null)
+  const refusals: Refusal[] = []
+  for (const host of facts.hosts) {
+    if (host.reachable || !names.has(host.host)) continue
+    const final = host.error.code === 'E_HOST_KEY' || host.error.code === 'E_AUTH' || host.error.code === 'E_KEY'
+    if (config.rollout.unreachable === 'stop' || final)
+      refusals.push({ code: host.error.code, host: host.host, message: host.error.message, hints: host.error.hints ?? [] })
+  }
+  for (const balancer of balancers) {
+    if (balancer.error !== null)
+      refusals.push({ code: balancer.error.code, message: `${balancer.id}: ${balancer.error.message}`, hints: balancer.error.hints ?? [] })
+  }
+  return refusals
+}
+
+/** One error for several refusals: the first one's code, the others as evidence. Exit 4 only when all are about reaching hosts. */
+export function refusalInfo(refusals: readonly Refusal[]): ErrorInfo {
+  const infos = refusals.map((refusal) =>
+    errorInfo(
+      new RollgateError(refusal.code, refusal.message, {
+        ...(refusal.host === undefined ? {} : { host: refusal.host }),
+        hints: refusal.hints ?? [],
+      }),
+    ),
+  )
+  const first = infos[0] ?? errorInfo(new RollgateError('E_REFUSED', 'refused'))
+  const exitCode = infos.every((info) => info.exitCode === 4) ? 4 : 3
+  const hints = [...new Set(infos.flatMap((info) => info.hints ?? []))]
+  const rest = infos.slice(1).map((info) => `${info.code} ${info.message}`)
+  return {
+    ...first,
+    exitCode,
+    now: 'nothing was changed',
+    ...(hints.length > 0 ? { hints } : {}),
+    ...(rest.length > 0 ? { evidence: rest } : {}),
+  }
+}
+
+export function planFor(session: Session, facts: Facts, intent: Intent): { readonly plan: Plan; readonly refusals: readonly Refusal[] } {
+  const { config, configHash, only } = session
+  const built = buildPlan({ config, configHash, facts, basedOn: factsDigest(facts), intent, only })
+  if (built.refusals.length > 0) return built
+  return { plan: built.plan, refusals: checkPlan(built.plan) }
+}
+
+/** @throws RollgateError E_PLAN_STALE */
+function refuseStale(stored: Plan, now: Plan): void {
+  const why =
+    stored.basedOn !== now.basedOn
+      ? 'the fleet changed since it was made'
+      : stored.configHash !== now.configHash
+        ? 'the configuration changed since it was made'
+        : stored.id !== now.id
+          ? 'the same command would now do something else'
+          : null
+  if (why === null) return
+  throw new RollgateError('E_PLAN_STALE', `the plan ${stored.id} is stale: ${why}`, {
+    now: 'nothing was changed',
+    hints: ['rollgate plan --out FILE   (makes a new one)'],
+  })
+}
+
+async function confirm(context: AppContext, session: Session, plan: Plan, emit: Emit): Promise<void> {
+  if (!session.config.confirm || context.flags.yes || plan.batches.length === 0) return
+  const where = session.config.environment ?? session.config.app
+  if (context.ask === null) {
+    throw new RollgateError('E_ANSWER_NEEDED', `${where} asks before a rollout, and there is no terminal to ask on`, {
+      hints: ['--yes answers it'],
+    })
+  }
+  for (const line of explainPlan(plan)) emit({ type: 'notice', message: line })
+  const yes = await context.ask.confirm(`Roll this out to ${where}?`, { initial: false, signal: context.control.asked })
+  if (!yes) throw new RollgateError('E_REFUSED', 'not confirmed', { now: 'nothing was changed' })
+}
+
+async function carryOut(
+  work: Work,
+  telling: ReturnType<typeof createTelling>,
+  plan: Plan,
+  intent: Intent,
+): Promise<{ outcome: Outcome; run: Run | null; probe: RolloutDocument['probe'] }> {
+  const { context, session, facts, rollout } = work
+  const release = intent.kind === 'restart' ? null : intent.release
+  if (plan.batches.length === 0) return { outcome: await settleUnchanged(work, plan, release), run: null, probe: null }
+
+  const file = await openJournal(journalDirectory(context.env, homeDirectory(context.env), plan.app), rollout)
+  const journal = telling.journal(file)
+  const ports = rolloutPorts(work)
+  try {
+    await journal.append({ type: 'rollout.opened', plan, by: operator(context.env), release })
+    const hosts = plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host))
+    await Promise.all(hosts.map((host) => session.port(host).open(rollout, plan, context.signal)))
+    await ports.probe?.begin()
+    const { outcome, run } = await execute(freshProgress(plan, release), {
+      rollout,
+      ports: ports.forFacts(facts),
+      journal,
+      emit: work.emit,
+      control: context.control,
+      signal: context.signal,
+    })
+    const probe = ports.probe === null ? null : await ports.probe.end()
+    return { outcome, run, probe }
+  } finally {
+    await ports.probe?.end()
+    await journal.close()
+  }
+}
+
+/** Nothing to move; but a release that a killed rollout left unmarked is marked, and its ledger closed. */
+async function settleUnchanged(work: Work, plan: Plan, release: string | null): Promise<Outcome> {
+  const { facts, session, rollout, context } = work
+  for (const host of facts.hosts) {
+    if (!host.reachable || !plan.unchanged.includes(host.host)) continue
+    const installed = host.releases.find((candidate) => candidate.id === host.current)
+    if (installed === undefined || installed.outcome === 'succeeded' || release === null) continue
+    const summary = JSON.stringify({
+      version: 1,
+      rollout,
+      intent: plan.intent,
+      release,
+      environment: plan.environment,
+      outcome: 'unchanged',
+      hosts: [host.host],
+    })
+    await session
+      .port(host.host)
+      .finish(
+        rollout,
+        { outcome: 'unchanged', succeeded: release, failed: null, keep: plan.keep, protect: [release], summary },
+        context.signal,
+      )
+  }
+  if (plan.skipped.length === 0) return { kind: 'unchanged' }
+  const because = errorInfo(new RollgateError('E_UNREACHABLE', `skipped: ${plan.skipped.join(', ')}`, { exitCode: 6 }))
+  return { kind: 'partial', because, hosts: plan.skipped }
+}
+
+export { exitCodeOf }

@@ -1,0 +1,40 @@
+// One command's hold on the fleet: configuration, connections (one per host, opened once), balancers, and what is built
+// from them. Made in compose.ts, closed by the use case that asked for it.
+import type { LoadBalancer } from '../domain/balancer.ts'
+import type { Config, RoleSettings } from '../domain/config.ts'
+import type { RollgateError } from '../domain/error.ts'
+import type { Emit } from '../domain/event.ts'
+import type { Facts } from '../domain/facts.ts'
+import type { Host, HostName } from '../domain/host.ts'
+import type { Layout } from '../domain/layout.ts'
+import type { Clock, HostPort, HostSettings } from '../domain/ports.ts'
+import type { ServiceManager } from '../domain/service.ts'
+import type { Connection } from '../domain/transport.ts'
+
+export type Session = {
+  readonly config: Config
+  readonly configHash: string
+  readonly layout: Layout
+  readonly clock: Clock
+  /** App hosts that the command's --hosts and --roles choose; null: all. */
+  readonly only: ReadonlySet<HostName> | null
+  readonly chosen: readonly Host[]
+  settings(host: Host): RoleSettings
+  manager(host: Host): ServiceManager
+  balancers(host: Host): readonly LoadBalancer[]
+  readonly allBalancers: readonly LoadBalancer[]
+  /** Reaches every chosen host at once; failures are values. */
+  connectAll(hosts: readonly Host[], signal: AbortSignal): Promise<ReadonlyMap<HostName, Connection | RollgateError>>
+  connect(name: HostName, signal: AbortSignal): Promise<Connection>
+  observe(signal: AbortSignal): Promise<Facts>
+  port(name: HostName): HostPort
+  hostSettings(name: HostName, facts: Facts): HostSettings
+  secret(name: string): Promise<string>
+  close(): Promise<void>
+}
+
+export type OpenSession = (options: {
+  readonly emit: Emit
+  readonly hosts?: readonly string[]
+  readonly roles?: readonly string[]
+}) => Promise<Session>

@@ -1,0 +1,142 @@
+// What stands between two batches: pauses, people, gates, hooks, and the probe through the public entry.
+
+import type { Hook } from '../domain/config.ts'
+import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
+import type { Batch, Checkpoint, StepId } from '../domain/plan.ts'
+import { isCancelled, type Run, record, waitSignal } from './run.ts'
+
+export type Passed =
+  | { readonly kind: 'passed' }
+  | { readonly kind: 'paused'; readonly question: string }
+  | { readonly kind: 'failed'; readonly because: ErrorInfo }
+
+const PASSED: Passed = { kind: 'passed' }
+
+export async function passCheckpoint(run: Run, batch: Batch, checkpoint: Checkpoint): Promise<Passed> {
+  const { ports } = run.context
+  const signal = waitSignal(run)
+  switch (checkpoint.kind) {
+    case 'pause': {
+      run.context.emit({ type: 'notice', message: `pausing for ${Math.round(checkpoint.ms / 1000)} s after ${batch.title}` })
+      const until = ports.clock.now() + checkpoint.ms
+      // In short sleeps, so that an interrupt or a failing probe does not wait for the end of a long pause.
+      while (ports.clock.now() < until && run.context.control.wish === null && probeBreach(run) === null) {
+        await ports.clock.sleep(Math.min(1_000, until - ports.clock.now()), signal)
+      }
+      const breach = probeBreach(run)
+      if (breach !== null) return { kind: 'failed', because: breach }
+      await pass(run, checkpoint.id, 'paused')
+      return PASSED
+    }
+    case 'approve': {
+      run.context.emit({ type: 'question', question: checkpoint.question })
+      const answer = await ports.approve(checkpoint.question, signal)
+      if (answer === 'unanswered') return { kind: 'paused', question: checkpoint.question }
+      if (answer === 'no')
+        return { kind: 'failed', because: errorInfo(new RollgateError('E_GATE_FAILED', `not approved: ${checkpoint.question}`)) }
+      await pass(run, checkpoint.id, 'approved')
+      return PASSED
+    }
+    case 'gate': {
+      const hosts = run.plan.batches.flatMap((earlier) => earlier.tracks.map((track) => track.host))
+      const result = await ports.gate(checkpoint.gate, { hosts, batch: batch.id }, signal)
+      await record(run, {
+        type: 'gate.judged',
+        step: checkpoint.id,
+        gate: checkpoint.gate,
+        batch: batch.id,
+        verdict: result.verdict,
+        summary: result.summary,
+      })
+      if (result.verdict === 'inconclusive')
+        return { kind: 'paused', question: `gate ${checkpoint.gate} is inconclusive: ${result.summary}` }
+      if (result.verdict !== 'pass')
+        return { kind: 'failed', because: errorInfo(new RollgateError('E_GATE_FAILED', `gate ${checkpoint.gate}: ${result.summary}`)) }
+      await pass(run, checkpoint.id, result.summary)
+      return PASSED
+    }
+    case 'hook': {
+      const because = await runLocalHook(run, checkpoint.id, checkpoint.hook)
+      return because === null ? PASSED : { kind: 'failed', because }
+    }
+    default:
+      return checkpoint satisfies never
+  }
+}
+
+async function pass(run: Run, step: StepId, how: string): Promise<void> {
+  await record(run, { type: 'checkpoint.passed', step, how })
+  run.done.add(step)
+}
+
+/** More lost requests through the public entry than allowed count as a failed gate. */
+export function probeBreach(run: Run): ErrorInfo | null {
+  const seen = run.context.ports.probeSeen()
+  if (seen === null || seen.failed <= seen.maxFailed) return null
+  return errorInfo(
+    new RollgateError(
+      'E_PROBE_FAILED',
+      `the probe lost ${seen.failed} of ${seen.sent} requests, ${seen.maxFailed} are allowed (worst gap ${seen.worstGapMs} ms)`,
+      {
+        hints: ['raise balancer.drain.deadline if requests take longer than it', 'look at the steps around the losses in the events'],
+      },
+    ),
+  )
+}
+
+/**
+ * Runs this machine's hooks of one moment, in order. After a failure (`on_failure`) and at the end (`after`) a failing
+ * hook is only warned of: it must not hide what happened.
+ */
+export async function runLocalHooks(
+  run: Run,
+  moment: 'before' | 'after' | 'on_failure',
+  hooks: readonly Hook[],
+): Promise<ErrorInfo | null> {
+  for (const [index, hook] of hooks.entries()) {
+    const id = `${moment}/${index + 1}:${hook.name}`
+    if (run.done.has(id)) continue
+    const failed = await runLocalHook(run, id, hook)
+    if (failed === null) continue
+    if (moment === 'before') return failed
+    run.context.emit({ type: 'warning', message: `hook ${hook.name} failed: ${failed.message}` })
+  }
+  return null
+}
+
+async function runLocalHook(run: Run, id: StepId, hook: Hook): Promise<ErrorInfo | null> {
+  if (hook.once && run.inDoubt.has(id)) {
+    return errorInfo(
+      new RollgateError('E_HOOK', `hook ${hook.name} may run only once, and how it ended is unknown`, {
+        hints: ['look at what it did, then deploy again or roll back'],
+      }),
+    )
+  }
+  const attempt = (run.attempts.get(id) ?? 0) + 1
+  await record(run, { type: 'step.started', step: id, attempt })
+  run.attempts.set(id, attempt)
+  run.inDoubt.add(id)
+  try {
+    const environment = {
+      ROLLGATE_APP: run.plan.app,
+      ROLLGATE_ENVIRONMENT: run.plan.environment ?? '',
+      ROLLGATE_ROLLOUT: run.context.rollout,
+      ROLLGATE_RELEASE: run.release ?? '',
+      ROLLGATE_INTENT: run.plan.intent,
+      ...(run.because === null ? {} : { ROLLGATE_ERROR: run.because.message, ROLLGATE_ERROR_CODE: run.because.code }),
+    }
+    await run.context.ports.localHook(hook, environment, run.context.signal, (line) =>
+      run.context.emit({ type: 'output', source: hook.name, step: id, line }),
+    )
+  } catch (error) {
+    if (isCancelled(error)) throw error
+    const info = errorInfo(error)
+    await record(run, { type: 'step.failed', step: id, attempt, error: info })
+    run.inDoubt.delete(id)
+    return info
+  }
+  await record(run, { type: 'step.succeeded', step: id, attempt, changed: true })
+  run.inDoubt.delete(id)
+  run.done.add(id)
+  return null
+}

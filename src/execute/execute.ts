@@ -1,0 +1,197 @@
+// The only loop. Walks the plan from wherever the journal left it: batches forward, checkpoints between them, the way
+// back when something is wrong. Reads no strategy name, prints nothing, and every promise it keeps is visible in the plan.
+import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
+import type { Outcome } from '../domain/outcome.ts'
+import type { Batch, Checkpoint, Track } from '../domain/plan.ts'
+import type { ExecuteContext } from '../domain/ports.ts'
+import type { Progress } from '../journal/replay.ts'
+import { guarded, tooFewReady } from './capacity.ts'
+import { passCheckpoint, probeBreach, runLocalHooks } from './checkpoint.ts'
+import { finishHosts, hurryHome } from './finish.ts'
+import { isCancelled, type Run, record, startRun } from './run.ts'
+import { runSteps } from './track.ts'
+import { isTouched, undoAll, undoTrack, wayBackSteps } from './undo.ts'
+
+export type Execution = { readonly outcome: Outcome; readonly run: Run }
+
+/** How the forward way ended. */
+type Forward =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly because: ErrorInfo }
+  | { readonly kind: 'refused'; readonly because: ErrorInfo }
+  | { readonly kind: 'paused'; readonly at: string; readonly question: string }
+  | { readonly kind: 'interrupted'; readonly undo: boolean }
+
+/**
+ * Executes, or resumes, a rollout.
+ *
+ * @param progress fresh (freshProgress) or replayed from a journal
+ * @throws only what is a bug: every failure of the world is an outcome
+ */
+export async function execute(progress: Progress, context: ExecuteContext): Promise<Execution> {
+  const run = startRun(progress, context)
+  try {
+    if (progress.direction === 'undo') return await close(run, await wayBack(run, progress.because ?? bugInfo('undo without a reason')))
+    const forward = await goForward(run)
+    switch (forward.kind) {
+      case 'done':
+        return await close(run, ending(run))
+      case 'failed':
+        return await close(run, await wayBack(run, forward.because))
+      case 'refused':
+        return await close(run, { kind: 'refused', because: forward.because })
+      case 'paused':
+        return { outcome: { kind: 'paused', at: forward.at, question: forward.question }, run }
+      case 'interrupted':
+        if (!forward.undo) return { outcome: cancelled(context), run }
+        await close(run, await wayBack(run, { code: 'E_CANCELLED', message: 'interrupted, and undone as asked', exitCode: 130 }))
+        return { outcome: run.stuck.size > 0 ? stuck(run) : cancelled(context), run }
+      default:
+        return forward satisfies never
+    }
+  } catch (error) {
+    if (!isCancelled(error)) throw error
+    await hurryHome(run)
+    return { outcome: cancelled(context), run }
+  }
+}
+
+async function goForward(run: Run): Promise<Forward> {
+  const { plan } = run
+  const refused = await runLocalHooks(run, 'before', plan.before)
+  if (refused !== null) {
+    const touched = plan.batches.some((batch) => batch.tracks.some((track) => isTouched(run, track)))
+    return touched ? { kind: 'failed', because: refused } : { kind: 'refused', because: { ...refused, code: 'E_HOOK_BEFORE', exitCode: 3 } }
+  }
+  run.context.emit({ type: 'phase', name: 'rollout', state: 'started' })
+  for (const batch of plan.batches) {
+    const wish = interrupted(run)
+    if (wish !== null) return wish
+    const failed = await runBatch(run, batch)
+    if (failed !== null) return { kind: 'failed', because: failed }
+    for (const checkpoint of batch.after) {
+      const asked = interrupted(run)
+      if (asked !== null) return asked
+      const stop = await atCheckpoint(run, batch, checkpoint)
+      if (stop !== null) return stop
+    }
+  }
+  const breach = probeBreach(run)
+  if (breach !== null && plan.batches.length > 0) return { kind: 'failed', because: breach }
+  run.context.emit({ type: 'phase', name: 'rollout', state: 'done' })
+  return { kind: 'done' }
+}
+
+async function atCheckpoint(run: Run, batch: Batch, checkpoint: Checkpoint): Promise<Forward | null> {
+  if (run.done.has(checkpoint.id)) return null
+  const passed = await passCheckpoint(run, batch, checkpoint)
+  if (passed.kind === 'passed') return null
+  if (passed.kind === 'paused') return { kind: 'paused', at: checkpoint.id, question: passed.question }
+  return { kind: 'failed', because: passed.because }
+}
+
+function interrupted(run: Run): Forward | null {
+  const { wish } = run.context.control
+  if (wish === null || wish === 'continue') return null
+  return { kind: 'interrupted', undo: wish === 'undo' }
+}
+
+/** @returns the failure that stops the rollout, or null */
+async function runBatch(run: Run, batch: Batch): Promise<ErrorInfo | null> {
+  const open = batch.tracks.filter((track) => !isComplete(run, track))
+  if (open.length === 0) return null
+  run.context.emit({ type: 'batch.started', batch: batch.id, title: batch.title, hosts: open.map((track) => track.host) })
+  let thrown: unknown = null
+  const left = await guarded(
+    run,
+    open,
+    async (track) => {
+      try {
+        if (run.failed.has(track.host)) await restoreHost(run, track)
+        else await runSteps(run, track, track.steps, () => run.stopped)
+      } catch (error) {
+        if (isCancelled(error)) thrown ??= error
+        else
+          await hostFailed(run, track, error).catch((second: unknown) => {
+            thrown ??= second
+          })
+      }
+    },
+    { patienceMs: run.plan.policy.progressDeadlineMs, enough: () => run.stopped || thrown !== null },
+  )
+  if (thrown !== null) throw thrown
+  const first = left[0]
+  if (first !== undefined && !run.stopped) await hostFailed(run, first, tooFewReady(first, run))
+  if (run.stopped) return run.because
+  const breach = probeBreach(run)
+  if (breach !== null) return breach
+  run.context.emit({ type: 'batch.done', batch: batch.id })
+  return null
+}
+
+function isComplete(run: Run, track: Track): boolean {
+  if (run.failed.has(track.host)) return wayBackSteps(run, track).every((step) => run.done.has(step.id))
+  return track.steps.every((step) => run.done.has(step.id))
+}
+
+/** Counts a failed host against the budget. Within it the host is restored and the rollout goes on; beyond it everybody stops. */
+async function hostFailed(run: Run, track: Track, error: unknown): Promise<void> {
+  const info = errorInfo(error)
+  if (info.code === 'E_BUG') throw error
+  run.failed.set(track.host, info)
+  run.because ??= info
+  await record(run, { type: 'host.failed', host: track.host, error: info })
+  const { policy } = run.plan
+  if (run.failed.size + run.plan.skipped.length > policy.failureBudget) {
+    run.stopped = true
+    return
+  }
+  await restoreHost(run, track)
+}
+
+async function restoreHost(run: Run, track: Track): Promise<void> {
+  if (isTouched(run, track)) await undoTrack(run, track)
+}
+
+/** What follows a failure beyond the budget: everything back, or only the hosts that failed or were stopped half-way. */
+async function wayBack(run: Run, because: ErrorInfo): Promise<Outcome> {
+  run.because ??= because
+  const halt = run.plan.policy.onFailure === 'halt' && because.code !== 'E_CANCELLED'
+  const isWhole = (track: Track): boolean => !run.failed.has(track.host) && track.steps.every((step) => run.done.has(step.id))
+  await undoAll(run, because, halt ? (track) => !isWhole(track) : undefined)
+  await runLocalHooks(run, 'on_failure', run.plan.onFailureHooks)
+  if (run.stuck.size > 0) return stuck(run)
+  const serving = run.plan.batches.flatMap((batch) => batch.tracks).filter(isWhole)
+  if (halt && serving.length > 0) return { kind: 'partial', because, hosts: [...run.failed.keys()] }
+  return { kind: 'rolled-back', because }
+}
+
+function ending(run: Run): Outcome {
+  if (run.stuck.size > 0) return stuck(run)
+  const missing = [...run.failed.keys(), ...run.plan.skipped]
+  if (missing.length === 0) return run.plan.batches.length === 0 ? { kind: 'unchanged' } : { kind: 'succeeded' }
+  const skipped: ErrorInfo = { code: 'E_UNREACHABLE', message: `skipped: ${run.plan.skipped.join(', ')}`, exitCode: 6 }
+  return { kind: 'partial', because: run.because ?? skipped, hosts: missing }
+}
+
+function stuck(run: Run): Outcome {
+  const first = [...run.stuck.values()][0]
+  const because = run.because ?? first ?? bugInfo('stuck without a reason')
+  return { kind: 'stuck', because, hosts: [...run.stuck.keys()] }
+}
+
+function cancelled(context: ExecuteContext): Outcome {
+  return { kind: 'cancelled', signal: context.control.because ?? 'SIGINT' }
+}
+
+/** Ends the rollout on every touched host and in the journal. A stuck one stays open: that is the lock. */
+async function close(run: Run, outcome: Outcome): Promise<Execution> {
+  if (outcome.kind === 'succeeded' || outcome.kind === 'partial') await runLocalHooks(run, 'after', run.plan.finally)
+  if (outcome.kind !== 'stuck') await finishHosts(run, outcome)
+  await record(run, { type: 'rollout.closed', outcome })
+  return { outcome, run }
+}
+
+function bugInfo(message: string): ErrorInfo {
+  return errorInfo(new RollgateError('E_BUG', message))
+}

@@ -1,0 +1,64 @@
+// A host's place in the rotation, taken and given back: the rotation's rules applied to what the plan recorded.
+import type { ServerState } from '../domain/balancer.ts'
+import type { Step, Track } from '../domain/plan.ts'
+import { readyHosts, sameServer } from './capacity.ts'
+import { bringBack, takeOut } from './rotation.ts'
+import type { Run } from './run.ts'
+
+/** The balancer's own verdict on the way back may take as long as its checks need; a minute is far beyond all of them. */
+const BACK_DEADLINE_MS = 60_000
+
+/** The states to restore: what the balancer says now, with the admin state and weight that the plan recorded. */
+export async function statesBefore(run: Run, track: Track): Promise<readonly ServerState[]> {
+  const { servers } = run.context.ports.settings(track.host)
+  const states: ServerState[] = []
+  for (const balancer of new Set(servers.map((server) => server.balancer))) {
+    const refs = servers.filter((server) => server.balancer === balancer).map((server) => server.ref)
+    states.push(...(await balancer.read(refs, run.context.signal)))
+  }
+  return states.map((state) => {
+    const recorded = track.rotation.find((server) => sameServer(server, state.ref))
+    return recorded === undefined ? state : { ...state, admin: recorded.admin, weight: recorded.weight }
+  })
+}
+
+export async function goOut(
+  run: Run,
+  track: Track,
+  step: Extract<Step, { kind: 'drain' }>,
+  signal: AbortSignal,
+  waiting: (detail: string) => void,
+): Promise<string> {
+  const { ports } = run.context
+  const settings = ports.settings(track.host)
+  if (settings.servers.length === 0) return 'no balancer'
+  const port = ports.host(track.host)
+  const out = await takeOut({
+    host: track.host,
+    servers: settings.servers,
+    before: await statesBefore(run, track),
+    drain: { ...settings.drain, deadlineMs: step.deadlineMs, onDeadline: step.onDeadline },
+    clock: ports.clock,
+    signal,
+    appConnections: () => port.appConnections(settings.health, signal),
+    waiting,
+  })
+  await readyHosts(run, track.group)
+  return out.cut > 0 ? `${out.evidence}; ${out.cut} cut` : out.evidence
+}
+
+export async function comeBack(run: Run, track: Track, signal: AbortSignal, waiting: (detail: string) => void): Promise<string> {
+  const { ports } = run.context
+  const { servers } = ports.settings(track.host)
+  if (servers.length === 0) return 'no balancer'
+  const states = await bringBack({
+    host: track.host,
+    servers,
+    before: await statesBefore(run, track),
+    clock: ports.clock,
+    deadlineMs: BACK_DEADLINE_MS,
+    signal,
+    waiting,
+  })
+  return states.map((state) => `${state.ref.backend}/${state.ref.server} ${state.detail}`).join(', ')
+}

@@ -1,0 +1,85 @@
+// The state of one execution: the replayed progress, made changeable, and the one way to record a step. Write, then
+// act, then write: the intent is on disk before the effect, the result after it.
+import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
+import type { DurableEvent } from '../domain/event.ts'
+import type { HostName } from '../domain/host.ts'
+import type { Plan, Step, StepId } from '../domain/plan.ts'
+import type { ExecuteContext } from '../domain/ports.ts'
+import type { Progress } from '../journal/replay.ts'
+
+export type Run = {
+  readonly context: ExecuteContext
+  readonly plan: Plan
+  readonly release: string | null
+  readonly done: Set<StepId>
+  readonly inDoubt: Set<StepId>
+  readonly touched: Set<StepId>
+  readonly attempts: Map<StepId, number>
+  readonly failed: Map<HostName, ErrorInfo>
+  /** Hosts that could not be restored: out of rotation, a person is needed. */
+  readonly stuck: Map<HostName, ErrorInfo>
+  /** Hosts whose step is in hand: they count as out, whatever the balancer says at the moment. */
+  readonly inHand: Set<HostName>
+  /** Without a balancer, what we know of who serves. */
+  readonly serving: Set<HostName>
+  because: ErrorInfo | null
+  /** Set by a failure beyond the budget: other tracks end the step in hand. */
+  stopped: boolean
+  minReadySeen: number | null
+}
+
+export function startRun(progress: Progress, context: ExecuteContext): Run {
+  const { plan } = progress
+  return {
+    context,
+    plan,
+    release: progress.release,
+    done: new Set(progress.done),
+    inDoubt: new Set(progress.inDoubt),
+    touched: new Set(progress.touched),
+    attempts: new Map(progress.attempts),
+    failed: new Map(progress.failed),
+    stuck: new Map(),
+    inHand: new Set(),
+    serving: new Set(Object.values(plan.groups).flatMap((group) => group.ready)),
+    because: progress.because,
+    stopped: false,
+    minReadySeen: null,
+  }
+}
+
+/** Journals a durable event and shows it. */
+export async function record(run: Run, event: DurableEvent): Promise<void> {
+  await run.context.journal.append(event)
+}
+
+/** Waiting ends at the second Ctrl-C as well as when everything is aborted. */
+export function waitSignal(run: Run): AbortSignal {
+  return AbortSignal.any([run.context.signal, run.context.control.hurry])
+}
+
+export async function began(run: Run, step: Step): Promise<number> {
+  const attempt = (run.attempts.get(step.id) ?? 0) + 1
+  await record(run, { type: 'step.started', step: step.id, host: step.host, attempt })
+  run.attempts.set(step.id, attempt)
+  run.touched.add(step.id)
+  run.inDoubt.add(step.id)
+  return attempt
+}
+
+export async function ended(run: Run, step: Step, changed: boolean, note?: string): Promise<void> {
+  const attempt = run.attempts.get(step.id) ?? 1
+  await record(run, { type: 'step.succeeded', step: step.id, host: step.host, attempt, changed, ...(note === undefined ? {} : { note }) })
+  run.inDoubt.delete(step.id)
+  run.done.add(step.id)
+}
+
+export async function broke(run: Run, step: Step, error: unknown): Promise<void> {
+  const attempt = run.attempts.get(step.id) ?? 1
+  await record(run, { type: 'step.failed', step: step.id, host: step.host, attempt, error: errorInfo(error) })
+  run.inDoubt.delete(step.id)
+}
+
+export function isCancelled(error: unknown): boolean {
+  return error instanceof RollgateError && error.code === 'E_CANCELLED'
+}

@@ -1,0 +1,277 @@
+// One host's steps in order. Steps that run on the host itself go in one script (two round trips); the others act on
+// the balancer or only look. Doing a step twice leaves the same state; what is in doubt is looked at before it is repeated.
+import { RollgateError } from '../domain/error.ts'
+import type { RecordedServer, Step, Track } from '../domain/plan.ts'
+import type { PhaseResult, RemoteStep } from '../domain/ports.ts'
+import { proveHealthy } from './healthy.ts'
+import { comeBack, goOut, statesBefore } from './place.ts'
+import { isIn, isOut } from './rotation.ts'
+import { began, broke, ended, isCancelled, type Run, record, waitSignal } from './run.ts'
+
+/** How long a host that vanished in the middle of a phase may take to come back. */
+const RECONNECT_MS = 60_000
+const PHASE_ATTEMPTS = 3
+
+/** @returns `stopped` when `shouldStop` said so between two steps; throws the first error of a step */
+export async function runSteps(run: Run, track: Track, steps: readonly Step[], shouldStop: () => boolean): Promise<'done' | 'stopped'> {
+  let index = 0
+  while (index < steps.length) {
+    if (shouldStop()) return 'stopped'
+    const step = steps[index]
+    if (step === undefined) break
+    if (run.done.has(step.id)) {
+      index += 1
+      continue
+    }
+    if (isRemote(step)) {
+      const phase = remotePhase(steps, index, run)
+      await runPhase(run, phase)
+      index += phase.length
+      continue
+    }
+    await runStep(run, track, step)
+    index += 1
+  }
+  return 'done'
+}
+
+function isRemote(step: Step): step is RemoteStep {
+  return step.kind === 'hook' || step.kind === 'activate' || step.kind === 'restart' || step.kind === 'stop'
+}
+
+/** The longest run of unfinished steps from `from` on that one script can do. */
+function remotePhase(steps: readonly Step[], from: number, run: Run): readonly RemoteStep[] {
+  const phase: RemoteStep[] = []
+  for (const step of steps.slice(from)) {
+    if (!isRemote(step) || run.done.has(step.id)) break
+    phase.push(step)
+  }
+  return phase
+}
+
+async function runStep(run: Run, track: Track, step: Step): Promise<void> {
+  const inDoubt = run.inDoubt.has(step.id)
+  if (inDoubt && (await isDone(run, track, step))) {
+    await ended(run, step, false, 'was done already')
+    return
+  }
+  await began(run, step)
+  try {
+    const note = await act(run, track, step)
+    await ended(run, step, true, note)
+  } catch (error) {
+    // Interrupted: the step stays in doubt, which is the truth.
+    if (!isCancelled(error)) await broke(run, step, error)
+    throw error
+  }
+}
+
+async function isDone(run: Run, track: Track, step: Step): Promise<boolean> {
+  const { ports, signal } = run.context
+  const { servers } = ports.settings(track.host)
+  if (step.kind === 'drain') return servers.length > 0 && (await isOut(servers, signal))
+  if (step.kind === 'enable') return isIn(servers, await statesBefore(run, track), signal)
+  return false
+}
+
+async function act(run: Run, track: Track, step: Step): Promise<string> {
+  const { ports } = run.context
+  const port = ports.host(track.host)
+  const signal = waitSignal(run)
+  const waiting = (detail: string): void => run.context.emit({ type: 'step.waiting', step: step.id, host: track.host, detail })
+  switch (step.kind) {
+    case 'drain': {
+      await port.note(run.context.rollout, step.id, 'started', was(track.rotation), run.context.signal)
+      const note = await goOut(run, track, step, signal, waiting)
+      await port.note(run.context.rollout, step.id, 'done', '-', run.context.signal)
+      run.serving.delete(track.host)
+      return note
+    }
+    case 'prove':
+      return proveHealthy({ port, health: ports.settings(track.host).health, release: step.release, clock: ports.clock, signal, waiting })
+    case 'enable': {
+      await port.note(run.context.rollout, step.id, 'started', '-', run.context.signal)
+      const note = await comeBack(run, track, signal, waiting)
+      await port.note(run.context.rollout, step.id, 'done', '-', run.context.signal)
+      run.serving.add(track.host)
+      return note
+    }
+    case 'gate': {
+      const result = await ports.gate(step.gate, { hosts: [track.host], batch: 'isolated' }, signal)
+      await record(run, {
+        type: 'gate.judged',
+        step: step.id,
+        gate: step.gate,
+        batch: 'isolated',
+        verdict: result.verdict,
+        summary: result.summary,
+      })
+      if (result.verdict !== 'pass') throw new RollgateError('E_GATE_FAILED', `gate ${step.gate}: ${result.summary}`, { host: track.host })
+      return result.summary
+    }
+    case 'hook':
+    case 'activate':
+    case 'restart':
+    case 'stop':
+      throw new RollgateError('E_BUG', `${step.kind} is done by a phase script`)
+    default:
+      return step satisfies never
+  }
+}
+
+/** For the ledger: whether we took the host out of a rotation it was in (`was-in`), or an operator had (`was-out`). */
+function was(rotation: readonly RecordedServer[]): string {
+  return rotation.some((server) => server.admin === 'ready') ? 'was-in' : rotation.length === 0 ? '-' : 'was-out'
+}
+
+async function runPhase(run: Run, phase: readonly RemoteStep[]): Promise<void> {
+  const first = phase[0]
+  if (first === undefined) return
+  const port = run.context.ports.host(first.host)
+  const { clock } = run.context.ports
+  let lostAt: number | null = null
+  let rest = await skipWhatTheLedgerHas(run, phase)
+  for (let attempt = 1; rest.length > 0; attempt += 1) {
+    for (const step of rest) await began(run, step)
+    let result: PhaseResult
+    try {
+      result = await port.runPhase(run.context.rollout, rest, {
+        signal: run.context.signal,
+        onStep: (step, state) => {
+          if (state === 'started') run.context.emit({ type: 'step.waiting', step, host: first.host, detail: 'running' })
+        },
+        onLine: (step, line) => run.context.emit({ type: 'output', source: step, host: first.host, step, line }),
+      })
+    } catch (error) {
+      if (!isCancelled(error)) for (const step of rest) await broke(run, step, error)
+      throw error
+    }
+    await settle(run, rest, result)
+    rest = rest.filter((step) => !run.done.has(step.id))
+    if (rest.length === 0) return
+    lostAt ??= clock.now()
+    if (attempt >= PHASE_ATTEMPTS || clock.now() - lostAt > RECONNECT_MS) {
+      throw new RollgateError(
+        'E_LOST',
+        `${first.host} was lost in the middle of ${rest.map((step) => step.kind).join(', ')} and did not come back`,
+        {
+          host: first.host,
+          exitCode: 5,
+          hints: [`rollgate status   (what ${first.host} says now)`],
+        },
+      )
+    }
+    rest = await afterReconnect(run, rest, lostAt)
+  }
+}
+
+/** Records what the script said of each step. @throws the error of the step that failed */
+async function settle(run: Run, steps: readonly RemoteStep[], result: PhaseResult): Promise<void> {
+  for (const step of steps) {
+    const said = result.steps.find((candidate) => candidate.step === step.id)
+    if (said?.state === 'done') {
+      await ended(run, step, said.changed)
+    } else if (said?.state === 'failed') {
+      const error = phaseError(step, said.exitCode, said.output)
+      await broke(run, step, error)
+      for (const later of steps) run.inDoubt.delete(later.id)
+      throw error
+    } else if (!result.lost) {
+      const error = new RollgateError('E_COMMAND', `${step.host} ended the script before ${step.kind} had reported`, {
+        host: step.host,
+        evidence: said?.output ?? [],
+      })
+      await broke(run, step, error)
+      throw error
+    }
+  }
+}
+
+function phaseError(step: RemoteStep, exitCode: number | null, output: readonly string[]): RollgateError {
+  const how = exitCode === null ? 'without an exit code' : `with exit code ${exitCode}`
+  const options = { host: step.host, evidence: output.slice(-20) }
+  switch (step.kind) {
+    case 'hook':
+      if (exitCode === 124)
+        return new RollgateError(
+          'E_HOOK',
+          `hook ${step.hook.name} did not end within ${step.hook.timeoutMs / 1000} s on ${step.host} and was killed`,
+          options,
+        )
+      return new RollgateError('E_HOOK', `hook ${step.hook.name} failed on ${step.host} ${how}`, options)
+    case 'activate':
+      return new RollgateError('E_ACTIVATE', `${step.host} could not switch to ${step.release}`, options)
+    case 'restart':
+      return serviceError(step.host, 'restarted', how, output, options)
+    case 'stop':
+      return serviceError(step.host, 'stopped', how, output, options)
+    default:
+      return step satisfies never
+  }
+}
+
+function serviceError(
+  host: string,
+  done: string,
+  how: string,
+  output: readonly string[],
+  options: { host: string; evidence: readonly string[] },
+): RollgateError {
+  const wantsPassword = output.some((line) =>
+    /a password is required|a terminal is required|is not allowed to (run|execute)|may not run sudo/i.test(line),
+  )
+  if (wantsPassword) {
+    return new RollgateError('E_SUDO', `the service on ${host} could not be ${done}: sudo wants a password or does not allow it`, {
+      ...options,
+      exitCode: 5,
+      hints: ['rollgate check   (prints the exact sudoers lines)'],
+    })
+  }
+  return new RollgateError('E_SERVICE', `the service on ${host} could not be ${done}: its manager ended ${how}`, options)
+}
+
+/** On resume: a step in doubt that the host's ledger calls done is done. */
+async function skipWhatTheLedgerHas(run: Run, phase: readonly RemoteStep[]): Promise<readonly RemoteStep[]> {
+  const first = phase[0]
+  if (first === undefined || !phase.some((step) => run.inDoubt.has(step.id))) return phase
+  return believeLedger(run, phase)
+}
+
+async function believeLedger(run: Run, phase: readonly RemoteStep[]): Promise<readonly RemoteStep[]> {
+  const host = phase[0]?.host
+  if (host === undefined) return phase
+  const entries = (await run.context.ports.host(host).readLedger(run.context.signal)).filter(
+    (entry) => entry.rollout === run.context.rollout,
+  )
+  const rest: RemoteStep[] = []
+  for (const step of phase) {
+    const last = entries.filter((entry) => entry.step === step.id).at(-1)
+    if (last?.state === 'done') {
+      await ended(run, step, false, "done, says the host's ledger")
+      continue
+    }
+    if (step.kind === 'hook' && step.hook.once && last?.state === 'started') {
+      throw new RollgateError('E_HOOK', `hook ${step.hook.name} may run only once, and how it ended on ${step.host} is unknown`, {
+        host: step.host,
+        hints: ['look at what it did, then deploy again or roll back'],
+      })
+    }
+    rest.push(step)
+  }
+  return rest
+}
+
+async function afterReconnect(run: Run, rest: readonly RemoteStep[], lostAt: number): Promise<readonly RemoteStep[]> {
+  const { clock } = run.context.ports
+  const host = rest[0]?.host ?? ''
+  for (;;) {
+    try {
+      return await believeLedger(run, rest)
+    } catch (error) {
+      const retry = error instanceof RollgateError && (error.code === 'E_LOST' || error.exitCode === 4)
+      if (!retry || clock.now() - lostAt > RECONNECT_MS) throw error
+      run.context.emit({ type: 'warning', host, message: `${host} is not reachable, trying again: ${error.message}` })
+      await clock.sleep(2_000, waitSignal(run))
+    }
+  }
+}

@@ -1,0 +1,65 @@
+// The way back. Touched batches, last first, each with its own width, so that min_ready holds on the way back too. Its
+// own policy: health only, on past a failing host, and never drain a healthy host below the minimum.
+import { type ErrorInfo, errorInfo } from '../domain/error.ts'
+import type { Step, Track } from '../domain/plan.ts'
+import { guarded, tooFewReady } from './capacity.ts'
+import { isCancelled, type Run, record } from './run.ts'
+import { runSteps } from './track.ts'
+
+/** A step after which the serving process may be another: from there only the complete track is right. */
+const CHANGES_PROCESS: ReadonlySet<Step['kind']> = new Set(['hook', 'activate', 'restart', 'stop'])
+
+export function isTouched(run: Run, track: Track): boolean {
+  return track.steps.some((step) => run.touched.has(step.id))
+}
+
+/** Before the point of no return undo is "enable"; after it, the complete track. */
+export function wayBackSteps(run: Run, track: Track): readonly Step[] {
+  const changed = track.steps.some((step) => CHANGES_PROCESS.has(step.kind) && run.touched.has(step.id))
+  if (changed) return track.undo
+  return track.steps.filter((step) => step.kind === 'enable').map((step) => ({ ...step, id: `${track.host}/undo/enable` }))
+}
+
+/** @returns the error when the host could not be restored; a cancelled wait is thrown on */
+export async function undoTrack(run: Run, track: Track): Promise<ErrorInfo | null> {
+  try {
+    await runSteps(run, track, wayBackSteps(run, track), () => false)
+    return null
+  } catch (error) {
+    if (isCancelled(error)) throw error
+    const info = errorInfo(error)
+    run.stuck.set(track.host, info)
+    run.context.emit({ type: 'warning', host: track.host, message: `${track.host} could not be restored: ${info.message}` })
+    return info
+  }
+}
+
+/** Takes back every touched host. */
+export async function undoAll(run: Run, because: ErrorInfo, only: (track: Track) => boolean = () => true): Promise<void> {
+  const touched = run.plan.batches.map((batch) => ({
+    ...batch,
+    tracks: batch.tracks.filter((track) => isTouched(run, track) && only(track)),
+  }))
+  const hosts = touched.flatMap((batch) => batch.tracks.map((track) => track.host))
+  await record(run, { type: 'undo.opened', because, hosts })
+  run.context.emit({ type: 'phase', name: 'undo', state: 'started', detail: hosts.join(', ') })
+  let cancelled: unknown = null
+  for (const batch of touched.toReversed()) {
+    if (batch.tracks.length === 0) continue
+    const left = await guarded(
+      run,
+      batch.tracks,
+      async (track) => {
+        try {
+          await undoTrack(run, track)
+        } catch (error) {
+          cancelled ??= error
+        }
+      },
+      { patienceMs: 30_000, enough: () => cancelled !== null },
+    )
+    if (cancelled !== null) throw cancelled
+    for (const track of left) run.stuck.set(track.host, errorInfo(tooFewReady(track, run)))
+  }
+  run.context.emit({ type: 'phase', name: 'undo', state: run.stuck.size === 0 ? 'done' : 'failed' })
+}
