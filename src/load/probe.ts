@@ -57,8 +57,9 @@ const MOST_IN_FLIGHT = 1000
 export function startProbe(settings: ProbeSettings, options: ProbeOptions): Probe {
   const clock = options.clock ?? realClock
   const url = new URL(settings.url)
-  // What may be waiting when every answer takes as long as it may; 5.2 of the load design.
-  const cap = Math.min(MOST_IN_FLIGHT, Math.max(1, Math.ceil((settings.ratePerSecond * settings.timeoutMs) / 1000)))
+  // What may be waiting when every answer takes as long as it may, and a second's worth more: timers are not exact, and
+  // a hung server must be reported as timeouts.
+  const cap = Math.min(MOST_IN_FLIGHT, Math.ceil((settings.ratePerSecond * (settings.timeoutMs + 1000)) / 1000))
   const client = createClient({
     origin: url.origin,
     connections: cap,
