@@ -1,0 +1,89 @@
+// demo: the main job with nothing installed. A sandbox fleet on loopback (real shells behind embedded SSH servers, a
+// small app, an embedded balancer), then the very same deploy as a real one: only what is at the other end differs.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { BaseDocument, RolloutDocument } from '../domain/document.ts'
+import { startTraffic } from '../load/traffic.ts'
+import { type Sandbox, startSandbox } from '../sandbox/fleet.ts'
+import { type DemoProject, writeDemoProject } from '../sandbox/project.ts'
+import type { AppContext } from './context.ts'
+import { deploy } from './deploy.ts'
+
+export type DemoRollout = { readonly title: string; readonly outcome: string; readonly expected: string; readonly requests: number; readonly failed: number }
+export type DemoDocument = BaseDocument & { readonly rollouts: readonly DemoRollout[]; readonly directory: string | null }
+
+const USERS = 12
+const USER_TIMEOUT_MS = 10_000
+
+export async function demo(options: { readonly hosts?: number; readonly keep?: boolean }, context: AppContext): Promise<DemoDocument> {
+  const say = (line: string): void => {
+    if (!context.flags.json) context.stdout(line)
+  }
+  const directory = await mkdtemp(join(tmpdir(), 'rollgate-demo-'))
+  const signal = AbortSignal.any([context.signal, context.control.hurry])
+  let sandbox: Sandbox | null = null
+  try {
+    sandbox = await startSandbox({ hosts: options.hosts ?? 3, directory, signal })
+    const names = sandbox.hosts.map((host) => host.name).join(', ')
+    say(`Sandbox: ${names} and a balancer on lb-1, all on loopback. Entry: ${sandbox.entryUrl}`)
+    const project = await writeDemoProject(join(directory, 'project'), sandbox)
+    const inside: AppContext = {
+      ...context,
+      cwd: project.directory,
+      env: { ...context.env, XDG_STATE_HOME: join(directory, 'state'), XDG_CACHE_HOME: join(directory, 'cache') },
+      flags: { ...context.flags, config: project.configFile, yes: true },
+    }
+    const rollouts = await threeRollouts(sandbox, project, inside, signal, say)
+    const right = rollouts.length === 3 && rollouts.every((rollout) => rollout.outcome === rollout.expected && rollout.failed === 0)
+    if (options.keep === true) await keepRunning(sandbox, project, context, say)
+    const cancelled = context.control.because
+    const exitCode = right ? 0 : cancelled === null ? 1 : cancelled === 'SIGINT' ? 130 : 143
+    return {
+      version: 1,
+      command: 'demo',
+      exitCode,
+      outcome: right ? 'ok' : 'failed',
+      ...(right ? {} : { error: { code: cancelled === null ? ('E_BUG' as const) : ('E_CANCELLED' as const), message: cancelled === null ? 'the demo did not go as it should' : 'interrupted', hints: [] } }),
+      rollouts,
+      directory: options.keep === true ? project.directory : null,
+    }
+  } finally {
+    await sandbox?.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}
+
+async function threeRollouts(sandbox: Sandbox, project: DemoProject, context: AppContext, signal: AbortSignal, say: (line: string) => void): Promise<readonly DemoRollout[]> {
+  const rollouts: DemoRollout[] = []
+  const act = async (title: string, expected: RolloutDocument['outcome'], underTraffic: boolean): Promise<void> => {
+    if (context.control.wish !== null) return
+    say(`\n${title}`)
+    const traffic = underTraffic ? startTraffic({ url: sandbox.entryUrl, users: USERS, timeoutMs: USER_TIMEOUT_MS }, { signal }) : null
+    const document = await deploy({}, context)
+    const seen = traffic === null ? { requests: 0, failed: 0 } : await traffic.stop()
+    rollouts.push({ title, outcome: document.outcome, expected, requests: seen.requests, failed: seen.failed })
+    if (document.error !== undefined) {
+      say(`  ${document.error.message}   (${document.error.code})`)
+      if (document.error.now !== undefined) say(`  ${document.error.now}`)
+    }
+    say(`  ${document.outcome}${'release' in document && document.release !== null ? ` ${document.release}` : ''}: ${seen.requests} requests, ${seen.failed} failed`)
+  }
+  await project.setProbe(false)
+  await act('1. A first deploy, to an empty fleet', 'succeeded', false)
+  await project.setProbe(true)
+  await project.setVersion('v2', 'good')
+  await act('2. A rolling deploy of v2, while users are on the site', 'succeeded', true)
+  await project.setVersion('v3', 'error')
+  await act('3. A broken v3: stopped at the canary, and undone', 'rolled-back', true)
+  return rollouts
+}
+
+/** Leaves the fleet up until Ctrl-C, with a config to play with. */
+async function keepRunning(sandbox: Sandbox, project: DemoProject, context: AppContext, say: (line: string) => void): Promise<void> {
+  if (context.control.wish !== null) return
+  say(`\nThe fleet stays up until Ctrl-C. In another terminal:\n  cd ${project.directory}\n  rollgate status\n  rollgate deploy\n  curl ${sandbox.entryUrl}`)
+  const { asked } = context.control
+  if (asked.aborted) return
+  await new Promise<void>((resolve) => asked.addEventListener('abort', () => resolve(), { once: true }))
+}

@@ -1,0 +1,2 @@
+// drain and enable share their code; commands look for each by its own name.
+export { drain } from './hand.ts'

@@ -1,0 +1,2 @@
+// history lives beside releases; commands look for it by its own name.
+export { history } from './releases.ts'
