@@ -38,7 +38,9 @@ type Reject = (() => void) | undefined
 export async function startSshServer(host: SshHost): Promise<SshServer> {
   const clientKey = ssh2.utils.parseKey(host.clientKey)
   if (clientKey instanceof Error) throw clientKey
-  const ssh = new ssh2.Server({ hostKeys: [host.hostKey], ident: 'rollgate-sandbox' }, (client) => serve(client, host, clientKey))
+  // Clients ask for a stream to a socket's path (an extension of OpenSSH's) only where the server has its name.
+  const ident = 'OpenSSH_9.0 rollgate-sandbox'
+  const ssh = new ssh2.Server({ hostKeys: [host.hostKey], ident }, (client) => serve(client, host, clientKey))
   const sockets = new Set<Socket>()
   // Our own listener: ssh2 has no way to end the connections it holds.
   const listener = createServer((socket) => {
