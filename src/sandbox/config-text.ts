@@ -60,6 +60,7 @@ service:
   start: ./bin/start
   stop: ./bin/stop
   status: ./bin/status
+  logs: tail -n 50 "$HOME/app.log"
 
 health:
   http: { port: 8080, path: /healthz }
