@@ -10,7 +10,13 @@ import { type DemoProject, writeDemoProject } from '../sandbox/project.ts'
 import type { AppContext } from './context.ts'
 import { deploy } from './deploy.ts'
 
-export type DemoRollout = { readonly title: string; readonly outcome: string; readonly expected: string; readonly requests: number; readonly failed: number }
+export type DemoRollout = {
+  readonly title: string
+  readonly outcome: string
+  readonly expected: string
+  readonly requests: number
+  readonly failed: number
+}
 export type DemoDocument = BaseDocument & { readonly rollouts: readonly DemoRollout[]; readonly directory: string | null }
 
 const USERS = 12
@@ -44,7 +50,15 @@ export async function demo(options: { readonly hosts?: number; readonly keep?: b
       command: 'demo',
       exitCode,
       outcome: right ? 'ok' : 'failed',
-      ...(right ? {} : { error: { code: cancelled === null ? ('E_BUG' as const) : ('E_CANCELLED' as const), message: cancelled === null ? 'the demo did not go as it should' : 'interrupted', hints: [] } }),
+      ...(right
+        ? {}
+        : {
+            error: {
+              code: cancelled === null ? ('E_BUG' as const) : ('E_CANCELLED' as const),
+              message: cancelled === null ? 'the demo did not go as it should' : 'interrupted',
+              hints: [],
+            },
+          }),
       rollouts,
       directory: options.keep === true ? project.directory : null,
     }
@@ -54,7 +68,13 @@ export async function demo(options: { readonly hosts?: number; readonly keep?: b
   }
 }
 
-async function threeRollouts(sandbox: Sandbox, project: DemoProject, context: AppContext, signal: AbortSignal, say: (line: string) => void): Promise<readonly DemoRollout[]> {
+async function threeRollouts(
+  sandbox: Sandbox,
+  project: DemoProject,
+  context: AppContext,
+  signal: AbortSignal,
+  say: (line: string) => void,
+): Promise<readonly DemoRollout[]> {
   const rollouts: DemoRollout[] = []
   const act = async (title: string, expected: RolloutDocument['outcome'], underTraffic: boolean): Promise<void> => {
     if (context.control.wish !== null) return
@@ -67,7 +87,9 @@ async function threeRollouts(sandbox: Sandbox, project: DemoProject, context: Ap
       say(`  ${document.error.message}   (${document.error.code})`)
       if (document.error.now !== undefined) say(`  ${document.error.now}`)
     }
-    say(`  ${document.outcome}${'release' in document && document.release !== null ? ` ${document.release}` : ''}: ${seen.requests} requests, ${seen.failed} failed`)
+    say(
+      `  ${document.outcome}${'release' in document && document.release !== null ? ` ${document.release}` : ''}: ${seen.requests} requests, ${seen.failed} failed`,
+    )
   }
   await project.setProbe(false)
   await act('1. A first deploy, to an empty fleet', 'succeeded', false)
@@ -82,7 +104,9 @@ async function threeRollouts(sandbox: Sandbox, project: DemoProject, context: Ap
 /** Leaves the fleet up until Ctrl-C, with a config to play with. */
 async function keepRunning(sandbox: Sandbox, project: DemoProject, context: AppContext, say: (line: string) => void): Promise<void> {
   if (context.control.wish !== null) return
-  say(`\nThe fleet stays up until Ctrl-C. In another terminal:\n  cd ${project.directory}\n  rollgate status\n  rollgate deploy\n  curl ${sandbox.entryUrl}`)
+  say(
+    `\nThe fleet stays up until Ctrl-C. In another terminal:\n  cd ${project.directory}\n  rollgate status\n  rollgate deploy\n  curl ${sandbox.entryUrl}`,
+  )
   const { asked } = context.control
   if (asked.aborted) return
   await new Promise<void>((resolve) => asked.addEventListener('abort', () => resolve(), { once: true }))

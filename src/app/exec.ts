@@ -34,7 +34,13 @@ export async function exec(options: Selection & { readonly argv: readonly string
           },
         )
         const { exitCode, stdout, stderr } = result
-        return { name: host.name, exitCode, stdout, stderr, ...(result.lost ? { error: { code: 'E_LOST', message: 'the connection was lost: how the command ended is unknown' } } : {}) }
+        return {
+          name: host.name,
+          exitCode,
+          stdout,
+          stderr,
+          ...(result.lost ? { error: { code: 'E_LOST', message: 'the connection was lost: how the command ended is unknown' } } : {}),
+        }
       } catch (error) {
         const info = errorInfo(error)
         if (info.code === 'E_CANCELLED') throw error
@@ -43,14 +49,25 @@ export async function exec(options: Selection & { readonly argv: readonly string
     })
     const unreachable = hosts.filter((host) => host.error !== undefined)
     const failed = hosts.filter((host) => host.error === undefined && host.exitCode !== 0)
-    const exitCode = failed.length > 0 ? 12 : unreachable.length === 0 ? 0 : unreachable.some((host) => host.error?.code === 'E_LOST') ? 12 : 4
-    const bad = [...failed, ...unreachable].map((host) => `${host.name} (${host.error?.message ?? `exit ${host.exitCode ?? 'by a signal'}`})`)
+    const exitCode =
+      failed.length > 0 ? 12 : unreachable.length === 0 ? 0 : unreachable.some((host) => host.error?.code === 'E_LOST') ? 12 : 4
+    const bad = [...failed, ...unreachable].map(
+      (host) => `${host.name} (${host.error?.message ?? `exit ${host.exitCode ?? 'by a signal'}`})`,
+    )
     return {
       version: 1,
       command: 'exec',
       exitCode,
       outcome: exitCode === 0 ? 'ok' : 'failed',
-      ...(exitCode === 0 ? {} : { error: { code: exitCode === 4 ? ('E_UNREACHABLE' as const) : ('E_EXEC_FAILED' as const), message: `${program} failed on ${bad.length} of ${hosts.length} hosts: ${bad.join(', ')}`, hints: [] } }),
+      ...(exitCode === 0
+        ? {}
+        : {
+            error: {
+              code: exitCode === 4 ? ('E_UNREACHABLE' as const) : ('E_EXEC_FAILED' as const),
+              message: `${program} failed on ${bad.length} of ${hosts.length} hosts: ${bad.join(', ')}`,
+              hints: [],
+            },
+          }),
       hosts,
     }
   } finally {

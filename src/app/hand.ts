@@ -1,7 +1,8 @@
 // drain and enable by hand: the same driver and the same rules as in a rollout, read back.
+
+import type { ServerState } from '../domain/balancer.ts'
 import type { HandDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
-import type { ServerState } from '../domain/balancer.ts'
 import { bringBack, snapshot, takeOut } from '../execute/rotation.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
@@ -24,14 +25,24 @@ async function byHand(command: 'drain' | 'enable', name: string, context: AppCon
     const problem = facts.rotationErrors[name] ?? facts.balancers.find((balancer) => balancer.error !== null)?.error
     if (problem != null) throw new RollgateError(problem.code, problem.message, { host: name, hints: problem.hints ?? [] })
     const settings = session.hostSettings(name, facts)
-    if (settings.servers.length === 0) throw new RollgateError('E_BALANCER_SERVER', `${name} is behind no balancer: there is nothing to ${command}`, { host: name })
+    if (settings.servers.length === 0)
+      throw new RollgateError('E_BALANCER_SERVER', `${name} is behind no balancer: there is nothing to ${command}`, { host: name })
     const { clock } = session
     const { signal } = context
     const waiting = (detail: string): void => emit({ type: 'step.waiting', step: `${name}/${command}`, host: name, detail })
     const before = await snapshot(settings.servers, signal)
     if (command === 'drain') {
       const port = session.port(name)
-      await takeOut({ host: name, servers: settings.servers, before, drain: settings.drain, clock, signal, appConnections: () => port.appConnections(settings.health, signal), waiting })
+      await takeOut({
+        host: name,
+        servers: settings.servers,
+        before,
+        drain: settings.drain,
+        clock,
+        signal,
+        appConnections: () => port.appConnections(settings.health, signal),
+        waiting,
+      })
     } else {
       const wanted = before.map((state): ServerState => ({ ...state, admin: state.admin === 'other' ? 'other' : 'ready' }))
       await bringBack({ host: name, servers: settings.servers, before: wanted, clock, deadlineMs: 60_000, signal, waiting })
@@ -45,7 +56,14 @@ async function byHand(command: 'drain' | 'enable', name: string, context: AppCon
       outcome: 'ok',
       host: name,
       changed,
-      balancer: after.map((state) => ({ balancer: state.ref.balancer, backend: state.ref.backend, server: state.ref.server, state: state.admin, health: state.health, inFlight: state.inFlight })),
+      balancer: after.map((state) => ({
+        balancer: state.ref.balancer,
+        backend: state.ref.backend,
+        server: state.ref.server,
+        state: state.admin,
+        health: state.health,
+        inFlight: state.inFlight,
+      })),
     }
   } finally {
     await session.close()

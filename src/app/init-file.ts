@@ -15,13 +15,21 @@ export type InitAnswers = {
   readonly port: number
   readonly healthPath: string
   readonly versionHeader?: string
-  readonly balancer: { readonly kind: 'none' } | { readonly kind: 'haproxy'; readonly host: { readonly name: string; readonly address: string; readonly port?: number }; readonly backend: string; readonly socket?: string }
+  readonly balancer:
+    | { readonly kind: 'none' }
+    | {
+        readonly kind: 'haproxy'
+        readonly host: { readonly name: string; readonly address: string; readonly port?: number }
+        readonly backend: string
+        readonly socket?: string
+      }
 }
 
 /** A YAML scalar: plain where that is surely a string, else double-quoted with JSON's escapes (which YAML shares). `$` is doubled: `${` would be read as a variable. */
 export function scalar(value: string): string {
   const literal = value.replace(/\$\{/g, '$$${')
-  const plain = /^[A-Za-z/][A-Za-z0-9 _./@-]*$/.test(literal) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(literal) && literal.trim() === literal
+  const plain =
+    /^[A-Za-z/][A-Za-z0-9 _./@-]*$/.test(literal) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(literal) && literal.trim() === literal
   return plain ? literal : JSON.stringify(literal)
 }
 
@@ -46,7 +54,8 @@ export function renderConfig(answers: InitAnswers): string {
   }
   lines.push('hosts:')
   for (const host of answers.hosts) lines.push(`  ${scalar(host.name)}: { ${hostFields(host)} }`)
-  if (balancer.kind === 'haproxy') lines.push(`  ${scalar(balancer.host.name)}: { ${hostFields(balancer.host)}, roles: [balancer] }     # never deployed to`)
+  if (balancer.kind === 'haproxy')
+    lines.push(`  ${scalar(balancer.host.name)}: { ${hostFields(balancer.host)}, roles: [balancer] }     # never deployed to`)
   lines.push(
     '',
     'release:',
@@ -59,7 +68,9 @@ export function renderConfig(answers: InitAnswers): string {
     '  kind: systemd',
     `  unit: ${scalar(answers.unit)}`,
     ...(answers.scope === 'user' ? ['  scope: user'] : []),
-    ...(answers.exec === undefined ? ['  # exec: node server.js  # lets `rollgate setup` install the unit for you'] : [`  exec: ${scalar(answers.exec)}`]),
+    ...(answers.exec === undefined
+      ? ['  # exec: node server.js  # lets `rollgate setup` install the unit for you']
+      : [`  exec: ${scalar(answers.exec)}`]),
     '',
     'health:                   # asked through SSH: the port need not be public',
     `  http: { port: ${answers.port}, path: ${scalar(answers.healthPath)} }`,
@@ -96,7 +107,11 @@ export function renderConfig(answers: InitAnswers): string {
 }
 
 function hostFields(host: { readonly address: string; readonly port?: number; readonly user?: string }): string {
-  return [`address: ${scalar(host.address)}`, ...(host.port === undefined ? [] : [`port: ${host.port}`]), ...(host.user === undefined ? [] : [`user: ${scalar(host.user)}`])].join(', ')
+  return [
+    `address: ${scalar(host.address)}`,
+    ...(host.port === undefined ? [] : [`port: ${host.port}`]),
+    ...(host.user === undefined ? [] : [`user: ${scalar(host.user)}`]),
+  ].join(', ')
 }
 
 /** `NAME=ADDR` or `NAME=ADDR:PORT` or only `ADDR` (then the name is made of it); several with commas. */

@@ -1,5 +1,5 @@
 // The wizard's questions to the real machines: the answers so far become a draft config, and the same code that deploys
-// looks through it. The draft never touches the disk.
+// looks through it. The draft lies in a private temporary folder for a moment only.
 import { errorInfo } from '../domain/error.ts'
 import { openDraft } from './compose.ts'
 import type { AppContext } from './context.ts'
@@ -11,12 +11,21 @@ export type Findings = { readonly lines: readonly string[]; readonly problems: n
 type Sofar = Pick<InitAnswers, 'app' | 'hosts' | 'user' | 'sshConfig'> & Partial<InitAnswers>
 
 function draft(sofar: Sofar): string {
-  return renderConfig({ artifact: 'dist', root: `/srv/${sofar.app}`, unit: sofar.app, scope: 'system', port: 8080, healthPath: '/', balancer: { kind: 'none' }, ...sofar })
+  return renderConfig({
+    artifact: 'dist',
+    root: `/srv/${sofar.app}`,
+    unit: sofar.app,
+    scope: 'system',
+    port: 8080,
+    healthPath: '/',
+    balancer: { kind: 'none' },
+    ...sofar,
+  })
 }
 
 /** Connects to each host; unknown host keys are shown and asked. */
-export async function tryHosts(sofar: Sofar, directory: string, context: AppContext): Promise<Findings> {
-  const session = await openDraft(draft(sofar), directory, quietContext(context))
+export async function tryHosts(sofar: Sofar, context: AppContext): Promise<Findings> {
+  const session = await openDraft(draft(sofar), quietContext(context))
   try {
     const lines: string[] = []
     let problems = 0
@@ -33,8 +42,8 @@ export async function tryHosts(sofar: Sofar, directory: string, context: AppCont
 }
 
 /** Service, port and health path, as every host has them now. */
-export async function tryService(sofar: Sofar, directory: string, context: AppContext): Promise<Findings> {
-  const session = await openDraft(draft(sofar), directory, quietContext(context))
+export async function tryService(sofar: Sofar, context: AppContext): Promise<Findings> {
+  const session = await openDraft(draft(sofar), quietContext(context))
   try {
     const facts = await session.observe(context.signal)
     const lines: string[] = []
@@ -44,10 +53,13 @@ export async function tryService(sofar: Sofar, directory: string, context: AppCo
       for (const service of host.services) {
         const known = service.state !== 'unknown'
         if (!known) problems += 1
-        lines.push(`  ${known ? '✔' : '✖'} ${host.host}: ${service.unit} ${known ? `is ${service.state}` : `is not installed (rollgate setup can do that): ${service.detail}`}`)
+        lines.push(
+          `  ${known ? '✔' : '✖'} ${host.host}: ${service.unit} ${known ? `is ${service.state}` : `is not installed (rollgate setup can do that): ${service.detail}`}`,
+        )
       }
       const { health } = host
-      if (health !== null) lines.push(`  ${health.healthy ? '✔' : '·'} ${host.host}: port ${sofar.port ?? 8080}${sofar.healthPath ?? '/'}: ${health.detail}`)
+      if (health !== null)
+        lines.push(`  ${health.healthy ? '✔' : '·'} ${host.host}: port ${sofar.port ?? 8080}${sofar.healthPath ?? '/'}: ${health.detail}`)
       if (host.root.kind === 'current-is-folder' || host.root.kind === 'unusable') {
         problems += 1
         lines.push(`  ✖ ${host.host}: ${sofar.root ?? ''} cannot be used as it is`)
@@ -60,8 +72,8 @@ export async function tryService(sofar: Sofar, directory: string, context: AppCo
 }
 
 /** The backends that HAProxy has, the ones with our hosts first, and which member is which host. */
-export async function tryBalancer(sofar: Sofar, directory: string, context: AppContext): Promise<Findings> {
-  const session = await openDraft(draft(sofar), directory, quietContext(context))
+export async function tryBalancer(sofar: Sofar, context: AppContext): Promise<Findings> {
+  const session = await openDraft(draft(sofar), quietContext(context))
   try {
     const lines: string[] = []
     const backends = new Map<string, number>()
@@ -72,7 +84,9 @@ export async function tryBalancer(sofar: Sofar, directory: string, context: AppC
           const { backend, address, port } = server.ref
           const ours = sofar.hosts.find((host) => host.address === address || host.name === server.ref.server)
           backends.set(backend, (backends.get(backend) ?? 0) + (ours === undefined ? 0 : 1))
-          lines.push(`  ${ours === undefined ? '·' : '✔'} ${backend}/${server.ref.server} ${address ?? ''}${port === undefined ? '' : `:${port}`} ${server.detail}${ours === undefined ? '' : ` is ${ours.name}`}`)
+          lines.push(
+            `  ${ours === undefined ? '·' : '✔'} ${backend}/${server.ref.server} ${address ?? ''}${port === undefined ? '' : `:${port}`} ${server.detail}${ours === undefined ? '' : ` is ${ours.name}`}`,
+          )
         }
       } catch (error) {
         problems += 1

@@ -24,7 +24,11 @@ export async function logs(options: LogsOptions, context: AppContext): Promise<E
         const manager = session.manager(host)
         const results = await Promise.all(
           manager.units.map(async (unit) => {
-            const command = manager.logs(unit, { lines: options.lines ?? 50, follow: options.follow === true, ...(options.since === undefined ? {} : { since: options.since }) })
+            const command = manager.logs(unit, {
+              lines: options.lines ?? 50,
+              follow: options.follow === true,
+              ...(options.since === undefined ? {} : { since: options.since }),
+            })
             const label = manager.units.length > 1 ? `${host.name.padEnd(width)} ${unit}` : host.name.padEnd(width)
             try {
               const onLine = (line: { stream: string; text: string }): void => {
@@ -40,7 +44,12 @@ export async function logs(options: LogsOptions, context: AppContext): Promise<E
         )
         const done = results.flatMap((result) => (result === null ? [] : [result]))
         const bad = done.find((result) => result.exitCode !== 0)
-        return { name: host.name, exitCode: bad === undefined ? 0 : bad.exitCode, stdout: done.map((result) => result.stdout).join(''), stderr: done.map((result) => result.stderr).join('') }
+        return {
+          name: host.name,
+          exitCode: bad === undefined ? 0 : bad.exitCode,
+          stdout: done.map((result) => result.stdout).join(''),
+          stderr: done.map((result) => result.stderr).join(''),
+        }
       }),
     )
     const unreachable = hosts.filter((host) => host.error !== undefined)
@@ -53,7 +62,13 @@ export async function logs(options: LogsOptions, context: AppContext): Promise<E
       outcome: exitCode === 0 ? 'ok' : 'failed',
       ...(exitCode === 0
         ? {}
-        : { error: { code: exitCode === 4 ? ('E_UNREACHABLE' as const) : ('E_EXEC_FAILED' as const), message: `no logs from ${[...failed, ...unreachable].map((host) => `${host.name} (${host.error?.message ?? host.stderr.trim().split('\n')[0] ?? ''})`).join(', ')}`, hints: [] } }),
+        : {
+            error: {
+              code: exitCode === 4 ? ('E_UNREACHABLE' as const) : ('E_EXEC_FAILED' as const),
+              message: `no logs from ${[...failed, ...unreachable].map((host) => `${host.name} (${host.error?.message ?? host.stderr.trim().split('\n')[0] ?? ''})`).join(', ')}`,
+              hints: [],
+            },
+          }),
       hosts,
     }
   } finally {

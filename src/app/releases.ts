@@ -13,7 +13,8 @@ export async function releases(options: Selection, context: AppContext): Promise
     const hosts = session.chosen.flatMap((host): ReleasesDocument['hosts'] => {
       const seen = facts.hosts.find((candidate) => candidate.host === host.name)
       if (seen === undefined) return []
-      if (!seen.reachable) return [{ name: host.name, current: null, releases: [], error: { code: seen.error.code, message: seen.error.message } }]
+      if (!seen.reachable)
+        return [{ name: host.name, current: null, releases: [], error: { code: seen.error.code, message: seen.error.message } }]
       const ours = seen.releases
         .toSorted((a, b) => b.counter - a.counter)
         .map((release) => ({
@@ -22,7 +23,9 @@ export async function releases(options: Selection, context: AppContext): Promise
           installedAt: new Date(release.installedAt * 1000).toISOString(),
           outcome: release.outcome,
           bytes: release.bytes,
-          ...(release.revision === null ? {} : { commit: `${release.revision.commit.slice(0, 12)}${release.revision.dirty ? '+dirty' : ''}` }),
+          ...(release.revision === null
+            ? {}
+            : { commit: `${release.revision.commit.slice(0, 12)}${release.revision.dirty ? '+dirty' : ''}` }),
           by: release.by,
         }))
       const adopted = seen.foreignReleases.map((id) => ({ id, hash: '', installedAt: '', outcome: 'adopted', bytes: 0 }))
@@ -34,7 +37,9 @@ export async function releases(options: Selection, context: AppContext): Promise
       command: 'releases',
       exitCode: answered ? 0 : 4,
       outcome: answered ? 'ok' : 'failed',
-      ...(answered ? {} : { error: { code: 'E_UNREACHABLE', message: 'no host answered', hints: ['rollgate check   (why, host by host)'] } }),
+      ...(answered
+        ? {}
+        : { error: { code: 'E_UNREACHABLE', message: 'no host answered', hints: ['rollgate check   (why, host by host)'] } }),
       hosts,
     }
   } finally {
@@ -55,7 +60,10 @@ export async function history(options: Selection & { readonly limit?: number }, 
     await Promise.all(
       [...connections.values()].map(async (connection) => {
         if (connection instanceof Error) return
-        const result = await connection.run({ argv: ['tail', '-n', '200', '--', session.layout.history], timeoutMs: 15_000 }, { signal: context.signal })
+        const result = await connection.run(
+          { argv: ['tail', '-n', '200', '--', session.layout.history], timeoutMs: 15_000 },
+          { signal: context.signal },
+        )
         answered += 1
         for (const line of result.stdout.split('\n')) {
           const entry = parseHistoryLine(line)
@@ -69,7 +77,9 @@ export async function history(options: Selection & { readonly limit?: number }, 
       command: 'history',
       exitCode: answered > 0 ? 0 : 4,
       outcome: answered > 0 ? 'ok' : 'failed',
-      ...(answered > 0 ? {} : { error: { code: 'E_UNREACHABLE', message: 'no host answered', hints: ['rollgate check   (why, host by host)'] } }),
+      ...(answered > 0
+        ? {}
+        : { error: { code: 'E_UNREACHABLE', message: 'no host answered', hints: ['rollgate check   (why, host by host)'] } }),
       rollouts,
     }
   } finally {
@@ -95,5 +105,13 @@ export function parseHistoryLine(line: string): Remembered | null {
   const outcome = text('outcome')
   if (entry.get('version') !== 1 || rollout === null || outcome === null) return null
   const duration = entry.get('durationMs')
-  return { rollout, at: text('at') ?? '', by: text('by') ?? '', intent: text('intent') ?? '', release: text('release'), outcome, durationMs: typeof duration === 'number' ? duration : 0 }
+  return {
+    rollout,
+    at: text('at') ?? '',
+    by: text('by') ?? '',
+    intent: text('intent') ?? '',
+    release: text('release'),
+    outcome,
+    durationMs: typeof duration === 'number' ? duration : 0,
+  }
 }

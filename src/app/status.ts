@@ -10,7 +10,10 @@ import { look } from './rollout.ts'
 import type { Session } from './session.ts'
 import { createTelling } from './telling.ts'
 
-export async function status(options: { readonly hosts?: readonly string[]; readonly roles?: readonly string[] }, context: AppContext): Promise<StatusDocument> {
+export async function status(
+  options: { readonly hosts?: readonly string[]; readonly roles?: readonly string[] },
+  context: AppContext,
+): Promise<StatusDocument> {
   const { emit } = createTelling('status', context.renderers, () => new Date())
   const session = await openSession(context, { emit, ...options })
   try {
@@ -54,25 +57,58 @@ function hostStatus(host: Host, seen: HostFacts, facts: Facts): StatusDocument['
   }))
   const base = { name: host.name, address: host.address, ...(host.zone === undefined ? {} : { zone: host.zone }), balancer }
   if (!seen.reachable) {
-    return { ...base, release: null, previous: null, phase: 'unknown', reachable: false, health: 'unknown', error: { code: seen.error.code, message: seen.error.message } }
+    return {
+      ...base,
+      release: null,
+      previous: null,
+      phase: 'unknown',
+      reachable: false,
+      health: 'unknown',
+      error: { code: seen.error.code, message: seen.error.message },
+    }
   }
-  return { ...base, release: seen.current, previous: previousOf(seen), phase: phaseOf(seen, servers.length > 0 && servers.every((server) => server.admin === 'ready')), reachable: true, health: healthWord(seen) }
+  return {
+    ...base,
+    release: seen.current,
+    previous: previousOf(seen),
+    phase: phaseOf(seen, servers.length > 0 && servers.every((server) => server.admin === 'ready')),
+    reachable: true,
+    health: healthWord(seen),
+  }
 }
 
 /** The newest release that succeeded besides the current one: where a rollback would go. */
 function previousOf(seen: ReachableHost): string | null {
   const current = seen.releases.find((release) => release.id === seen.current)
-  const older = seen.releases.filter((release) => release.outcome === 'succeeded' && release.id !== seen.current && release.counter < (current?.counter ?? Number.POSITIVE_INFINITY))
-  return older.toSorted((a, b) => b.counter - a.counter)[0]?.id ?? seen.foreignReleases.filter((name) => name !== seen.current).at(-1) ?? null
+  const older = seen.releases.filter(
+    (release) =>
+      release.outcome === 'succeeded' && release.id !== seen.current && release.counter < (current?.counter ?? Number.POSITIVE_INFINITY),
+  )
+  return (
+    older.toSorted((a, b) => b.counter - a.counter)[0]?.id ?? seen.foreignReleases.filter((name) => name !== seen.current).at(-1) ?? null
+  )
 }
 
-const PHASE_AFTER: Readonly<Record<string, HostPhase>> = { drain: 'drained', activate: 'switched', restart: 'started', prove: 'healthy', gate: 'gated', enable: 'serving', stop: 'drained' }
+const PHASE_AFTER: Readonly<Record<string, HostPhase>> = {
+  drain: 'drained',
+  activate: 'switched',
+  restart: 'started',
+  prove: 'healthy',
+  gate: 'gated',
+  enable: 'serving',
+  stop: 'drained',
+}
 
 function phaseOf(seen: ReachableHost, inRotation: boolean): HostPhase {
   const unfinished = unfinishedOf(seen.ledger)
   if (unfinished !== null && unfinished.lastStep !== '-') {
-    const kind = unfinished.lastStep.split('/').at(-1)?.replace(/[#:].*$/, '') ?? ''
-    if (unfinished.lastState === 'started') return kind === 'drain' ? 'draining' : kind === 'enable' ? 'enabling' : (PHASE_AFTER[kind] ?? 'unknown')
+    const kind =
+      unfinished.lastStep
+        .split('/')
+        .at(-1)
+        ?.replace(/[#:].*$/, '') ?? ''
+    if (unfinished.lastState === 'started')
+      return kind === 'drain' ? 'draining' : kind === 'enable' ? 'enabling' : (PHASE_AFTER[kind] ?? 'unknown')
     return PHASE_AFTER[kind] ?? 'unknown'
   }
   if (seen.current === null) return 'idle'
@@ -91,7 +127,11 @@ function unfinishedRollout(facts: Facts): StatusDocument['unfinished'] {
     const open = unfinishedOf(host.ledger)
     if (open === null) continue
     const phase = open.lastStep === '-' ? 'opened' : `${open.lastStep} ${open.lastState}`
-    return { rollout: open.rollout, phase, next: ['rollgate deploy   (brings every host to one release)', 'rollgate rollback   (back to the last good one)'] }
+    return {
+      rollout: open.rollout,
+      phase,
+      next: ['rollgate deploy   (brings every host to one release)', 'rollgate rollback   (back to the last good one)'],
+    }
   }
   return null
 }
@@ -101,7 +141,11 @@ function driftOf(session: Session, facts: Facts): StatusDocument['drift'] {
   const reachable = facts.hosts.flatMap((host) => (host.reachable ? [host] : []))
   const apps = reachable.filter((host) => session.chosen.some((chosen) => chosen.name === host.host))
   const releases = new Set(apps.map((host) => host.current))
-  if (releases.size > 1) drift.push({ kind: 'mixed-releases', message: `hosts run different releases: ${[...releases].map((release) => release ?? 'none').join(', ')}` })
+  if (releases.size > 1)
+    drift.push({
+      kind: 'mixed-releases',
+      message: `hosts run different releases: ${[...releases].map((release) => release ?? 'none').join(', ')}`,
+    })
   for (const host of apps) {
     const servers = facts.rotation[host.host] ?? []
     const out = servers.filter((server) => server.admin === 'drain' || server.admin === 'maintenance')
@@ -114,17 +158,33 @@ function driftOf(session: Session, facts: Facts): StatusDocument['drift'] {
       })
     }
     const current = host.releases.find((release) => release.id === host.current)
-    if (current?.outcome === 'failed') drift.push({ kind: 'failed-release', host: host.host, message: `${host.host} runs ${host.current}, which failed when it was deployed` })
+    if (current?.outcome === 'failed')
+      drift.push({
+        kind: 'failed-release',
+        host: host.host,
+        message: `${host.host} runs ${host.current}, which failed when it was deployed`,
+      })
     if (host.health?.release != null && host.current !== null && host.health.release !== host.current) {
-      drift.push({ kind: 'other-release-answers', host: host.host, message: `${host.host} links ${host.current} but ${host.health.release} answers` })
+      drift.push({
+        kind: 'other-release-answers',
+        host: host.host,
+        message: `${host.host} links ${host.current} but ${host.health.release} answers`,
+      })
     }
   }
-  const known = new Set(Object.values(facts.rotation).flatMap((servers) => servers.map((server) => `${server.ref.balancer} ${server.ref.backend}/${server.ref.server}`)))
-  const backends = new Set(Object.values(facts.rotation).flatMap((servers) => servers.map((server) => `${server.ref.balancer} ${server.ref.backend}`)))
+  const known = new Set(
+    Object.values(facts.rotation).flatMap((servers) =>
+      servers.map((server) => `${server.ref.balancer} ${server.ref.backend}/${server.ref.server}`),
+    ),
+  )
+  const backends = new Set(
+    Object.values(facts.rotation).flatMap((servers) => servers.map((server) => `${server.ref.balancer} ${server.ref.backend}`)),
+  )
   for (const balancer of facts.balancers) {
     for (const server of balancer.servers) {
       const name = `${server.ref.balancer} ${server.ref.backend}/${server.ref.server}`
-      if (backends.has(`${server.ref.balancer} ${server.ref.backend}`) && !known.has(name)) drift.push({ kind: 'unknown-member', message: `${name} is in the balancer but no host of the inventory` })
+      if (backends.has(`${server.ref.balancer} ${server.ref.backend}`) && !known.has(name))
+        drift.push({ kind: 'unknown-member', message: `${name} is in the balancer but no host of the inventory` })
     }
     if (balancer.error !== null) drift.push({ kind: 'balancer-unreachable', message: `${balancer.id}: ${balancer.error.message}` })
   }

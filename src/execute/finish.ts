@@ -71,7 +71,7 @@ export async function hurryHome(run: Run): Promise<void> {
   // The operator's hurry has fired: waits of this last attempt listen to its own limit instead.
   const calm = startRun(
     { ...progressOf(run), direction: 'forward' },
-    { ...run.context, control: { wish: 'stop', because: run.context.control.because, hurry: signal } },
+    { ...run.context, control: { ...run.context.control, wish: 'stop', hurry: signal } },
   )
   await Promise.all(
     tracks.map(async (track) => {

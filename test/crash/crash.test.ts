@@ -20,14 +20,14 @@ function planFor(previous: string | null, rollout: Parameters<typeof aConfig>[1]
   const config = aConfig(
     NAMES.map((name) => aHost(name)),
     rollout,
-    { hooks: { before_rollout: [hook('migrate', true)], before_activate: [], after_activate: [{ ...hook('warm'), on: 'host' }], after_rollout: [hook('bye')], on_failure: [hook('page')] } },
+    { hooks: { before_rollout: [hook('migrate')], before_activate: [], after_activate: [{ ...hook('warm'), on: 'host' }], after_rollout: [hook('bye')], on_failure: [hook('page')] } },
   )
   const facts = theFacts(Object.fromEntries(NAMES.map((name) => [name, { current: previous }])))
   const built = buildPlan({ config, configHash: 'c', facts, basedOn: 'f', intent: intent === 'restart' ? { kind: 'restart' } : { kind: intent, release: R2 }, only: null })
   expect(built.refusals).toEqual([])
   return built.plan
 }
-const hook = (name: string, once = false) => ({ name, run: name, on: 'local' as const, timeoutMs: 1_000, once, irreversible: false })
+const hook = (name: string) => ({ name, run: name, on: 'local' as const, timeoutMs: 1_000, once: false, irreversible: false })
 
 const scenarios: readonly Scenario[] = [
   { name: 'a good release', world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}) },

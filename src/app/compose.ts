@@ -1,0 +1,309 @@
+// The only file that names drivers: turns a configuration into a session on the fleet, and a session into the ports
+// that the executor works with.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { homedir, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type LoadedConfig, loadConfig } from '../config/load.ts'
+import type { LoadBalancer } from '../domain/balancer.ts'
+import { appHosts, type Config, settingsOf } from '../domain/config.ts'
+import type { RolloutDocument } from '../domain/document.ts'
+import { RollgateError } from '../domain/error.ts'
+import type { Emit } from '../domain/event.ts'
+import type { Facts } from '../domain/facts.ts'
+import type { Host, HostName } from '../domain/host.ts'
+import { layoutOf } from '../domain/layout.ts'
+import type { Clock, HostPort, HostSettings, Ports } from '../domain/ports.ts'
+import type { ServiceManager } from '../domain/service.ts'
+import type { Transport } from '../domain/transport.ts'
+import { createBalancers } from '../drivers/balancer/registry.ts'
+import { createHostPort } from '../drivers/host/host-port.ts'
+import { probeOnce } from '../drivers/probe/health.ts'
+import { runLocal } from '../drivers/process.ts'
+import { createServiceManager } from '../drivers/service/registry.ts'
+import { createLocalTransport } from '../drivers/transport/local.ts'
+import { createPool } from '../drivers/transport/pool.ts'
+import { createSsh2Transport } from '../drivers/transport/ssh2.ts'
+import { observe } from '../facts/observe.ts'
+import { realClock } from '../load/pace.ts'
+import { startProbe } from '../load/probe.ts'
+import type { AppContext } from './context.ts'
+import type { Selection, Work } from './rollout.ts'
+import { secretReader } from './secrets.ts'
+import type { Session } from './session.ts'
+
+const CONNECT_TIMEOUT_MS = 10_000
+const CONNECT_ATTEMPTS = 3
+const CONNECT_AT_ONCE = 32
+const NO_DRAIN = { deadlineMs: 30_000, onDeadline: 'fail' } as const
+
+export function homeDirectory(env: Readonly<Record<string, string | undefined>>): string {
+  return env.HOME === undefined || env.HOME === '' ? homedir() : env.HOME
+}
+
+export function cacheDirectory(env: Readonly<Record<string, string | undefined>>, app: string): string {
+  const base = env.XDG_CACHE_HOME?.startsWith('/') ? env.XDG_CACHE_HOME : join(homeDirectory(env), '.cache')
+  return join(base, 'rollgate', app.replace(/[^A-Za-z0-9._-]/g, '_'))
+}
+
+/** Loads the configuration and gets ready to reach its hosts; connects nowhere yet. @throws ConfigError, RollgateError E_USAGE */
+export async function openSession(context: AppContext, options: Selection & { readonly emit: Emit }): Promise<Session> {
+  const { flags, cwd, env } = context
+  const loaded = await loadConfig({
+    cwd,
+    env,
+    requireEnvironment: true,
+    ...(flags.config === undefined ? {} : { file: flags.config }),
+    ...(flags.environment === undefined ? {} : { environment: flags.environment }),
+  })
+  return makeSession(loaded, context, options)
+}
+
+/** A session on a configuration that is not written yet (the wizard's). */
+export async function openDraft(text: string, context: AppContext): Promise<Session> {
+  return makeSession(await loadText(text, context), context, { emit: () => undefined })
+}
+
+/** @throws ConfigError when the text is no valid configuration */
+export async function loadText(text: string, context: AppContext): Promise<LoadedConfig> {
+  const folder = await mkdtemp(join(tmpdir(), 'rollgate-draft-'))
+  try {
+    const file = join(folder, 'rollgate.yml')
+    await writeFile(file, text, { mode: 0o600 })
+    return await loadConfig({ file, cwd: folder, env: context.env, requireEnvironment: false })
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Which app hosts a command is about. @throws RollgateError E_USAGE for a name or role that is not there */
+function choose(config: Config, selection: Selection): { readonly chosen: readonly Host[]; readonly only: ReadonlySet<HostName> | null } {
+  const all = appHosts(config)
+  const { hosts = [], roles = [] } = selection
+  if (hosts.length === 0 && roles.length === 0) return { chosen: all, only: null }
+  for (const name of hosts) {
+    if (!all.some((host) => host.name === name))
+      throw new RollgateError('E_USAGE', `there is no app host called ${name}`, {
+        hints: [`hosts: ${all.map((host) => host.name).join(', ')}`],
+      })
+  }
+  for (const role of roles) {
+    if (!all.some((host) => host.roles.includes(role)))
+      throw new RollgateError('E_USAGE', `no app host has the role ${role}`, {
+        hints: [`roles: ${[...new Set(all.flatMap((host) => host.roles))].join(', ') || 'none'}`],
+      })
+  }
+  const chosen = all.filter(
+    (host) => (hosts.length === 0 || hosts.includes(host.name)) && (roles.length === 0 || host.roles.some((role) => roles.includes(role))),
+  )
+  if (chosen.length === 0) throw new RollgateError('E_USAGE', 'no host is left by --hosts and --roles together')
+  return { chosen, only: new Set(chosen.map((host) => host.name)) }
+}
+
+function makeTransport(config: Config, context: AppContext, secret: (name: string) => Promise<string>, emit: Emit): Transport {
+  if (config.ssh.transport === 'local') return createLocalTransport({ secret })
+  if (config.ssh.transport === 'openssh')
+    throw new RollgateError('E_NOT_BUILT', 'ssh.transport: openssh is not built yet in this version of rollgate')
+  return createSsh2Transport({
+    settings: config.ssh,
+    hosts: config.hosts,
+    ask: context.ask,
+    env: context.env,
+    homeDirectory: homeDirectory(context.env),
+    secret,
+    warn: (message) => emit({ type: 'warning', message }),
+  })
+}
+
+function makeSession(loaded: LoadedConfig, context: AppContext, options: Selection & { readonly emit: Emit }): Session {
+  const { config } = loaded
+  const { emit } = options
+  const { chosen, only } = choose(config, options)
+  const clock: Clock = realClock
+  const layout = layoutOf(config.release.root)
+  const secret = secretReader(config, context.env)
+  const where = config.environment === null ? config.app : `${config.app} (${config.environment})`
+  emit({ type: 'notice', message: `rollgate ${context.version}: ${where}, ${chosen.length} ${chosen.length === 1 ? 'host' : 'hosts'}` })
+  const transport = makeTransport(config, context, secret, emit)
+  const pool = createPool(transport, {
+    concurrency: CONNECT_AT_ONCE,
+    attempts: CONNECT_ATTEMPTS,
+    timeoutMs: CONNECT_TIMEOUT_MS,
+    clock,
+    random: Math.random,
+  })
+  const hostNamed = (name: HostName): Host => {
+    const host = config.hosts.find((candidate) => candidate.name === name)
+    if (host === undefined) throw new RollgateError('E_USAGE', `there is no host called ${name}`)
+    return host
+  }
+  const connect = (name: HostName, signal: AbortSignal) => pool.get(hostNamed(name), signal)
+
+  // Roles that name the same balancers share the instances: settings are compared by value.
+  const instances = new Map<string, readonly LoadBalancer[]>()
+  const balancersOf = (host: Host): readonly LoadBalancer[] =>
+    settingsOf(config, host).balancers.flatMap((settings) => {
+      const key = JSON.stringify(settings)
+      const made = instances.get(key) ?? createBalancers([settings], { connectTo: connect })
+      instances.set(key, made)
+      return made
+    })
+  for (const host of appHosts(config)) balancersOf(host)
+
+  const managers = new Map<HostName, ServiceManager>()
+  const managerOf = (host: Host): ServiceManager => {
+    const manager = managers.get(host.name) ?? createServiceManager(settingsOf(config, host).service, layout)
+    managers.set(host.name, manager)
+    return manager
+  }
+  const ports = new Map<HostName, HostPort>()
+
+  return {
+    config,
+    configHash: loaded.hash,
+    layout,
+    clock,
+    only,
+    chosen,
+    settings: (host) => settingsOf(config, host),
+    manager: managerOf,
+    balancers: balancersOf,
+    allBalancers: [...new Set([...instances.values()].flat())],
+    connectAll: (hosts, signal) =>
+      pool.connectAll(hosts, signal, (host, result) => {
+        if (result instanceof RollgateError)
+          emit({
+            type: 'host.unreachable',
+            host: host.name,
+            error: { code: result.code, message: result.message, exitCode: result.exitCode },
+          })
+      }),
+    connect,
+    async observe(signal) {
+      const hosts = appHosts(config)
+      await pool.connectAll(config.hosts, signal, (host, result) => {
+        if (result instanceof RollgateError)
+          emit({
+            type: 'host.unreachable',
+            host: host.name,
+            error: { code: result.code, message: result.message, exitCode: result.exitCode },
+          })
+        else emit({ type: 'host.connected', host: host.name, destination: result.destination, ms: 0 })
+      })
+      return observe({
+        hosts: hosts.map((host) => ({
+          host,
+          layout,
+          manager: managerOf(host),
+          health: settingsOf(config, host).health,
+          balancers: balancersOf(host),
+        })),
+        connect: (host, abort) => pool.get(host, abort),
+        probe: probeOnce,
+        signal,
+      })
+    },
+    port(name) {
+      const host = hostNamed(name)
+      const { health, service } = settingsOf(config, host)
+      const port =
+        ports.get(name) ??
+        createHostPort({
+          host,
+          app: config.app,
+          layout,
+          connect: (signal) => pool.get(host, signal),
+          manager: managerOf(host),
+          service,
+          health,
+          clock,
+        })
+      ports.set(name, port)
+      return port
+    },
+    hostSettings: (name, facts) => hostSettings(config, hostNamed(name), balancersOf(hostNamed(name)), facts),
+    secret,
+    async close() {
+      await Promise.all([...new Set([...instances.values()].flat())].map((balancer) => balancer.close()))
+      await pool.closeAll()
+      await transport.close()
+    },
+  }
+}
+
+function hostSettings(config: Config, host: Host, balancers: readonly LoadBalancer[], facts: Facts): HostSettings {
+  const settings = settingsOf(config, host)
+  const policy = settings.balancers.find((balancer) => balancer.kind !== 'none')
+  const servers = (facts.rotation[host.name] ?? []).flatMap(({ ref }) => {
+    const balancer = balancers.find((candidate) => candidate.id === ref.balancer)
+    return balancer === undefined ? [] : [{ balancer, ref }]
+  })
+  return { health: settings.health, drain: policy === undefined ? NO_DRAIN : policy.drain, servers }
+}
+
+export type RolloutPorts = {
+  readonly probe: { begin(): Promise<void>; end(): Promise<RolloutDocument['probe']> } | null
+  forFacts(facts: Facts): Ports
+}
+
+/** What the executor needs of the world, for one rollout. */
+export function rolloutPorts(work: Work): RolloutPorts {
+  const { session, context, emit } = work
+  const { config } = session
+  const settings = config.rollout.probe
+  let running: ReturnType<typeof startProbe> | null = null
+  let report: Promise<RolloutDocument['probe']> | null = null
+  const probe =
+    settings === null
+      ? null
+      : {
+          async begin() {
+            running = startProbe(settings, {
+              signal: context.signal,
+              onProgress: (seen) => emit({ type: 'probe.progress', sent: seen.sent, failed: seen.failed, worstGapMs: seen.worstGapMs }),
+            })
+          },
+          end() {
+            report ??= (async () => {
+              if (running === null) return null
+              const { sent, failed, worstGapMs } = await running.stop()
+              return { sent, failed, worstGapMs }
+            })()
+            return report
+          },
+        }
+  return {
+    probe,
+    forFacts(facts) {
+      const settled = new Map<HostName, HostSettings>()
+      return {
+        clock: session.clock,
+        host: (name) => session.port(name),
+        settings(name) {
+          const found = settled.get(name) ?? session.hostSettings(name, facts)
+          settled.set(name, found)
+          return found
+        },
+        async localHook(hook, environment, signal, onLine) {
+          const result = await runLocal(
+            { shell: hook.run },
+            { cwd: config.directory, env: { ...context.env, ...environment }, timeoutMs: hook.timeoutMs, signal, onLine },
+          )
+          if (result.exitCode === 0) return
+          const how = result.timedOut
+            ? `did not end within ${hook.timeoutMs / 1000} s and was killed`
+            : `ended with ${result.exitCode === null ? `signal ${result.signal ?? 'unknown'}` : `exit code ${result.exitCode}`}`
+          const output = `${result.stdout}\n${result.stderr}`.split('\n').filter((line) => line.trim() !== '')
+          throw new RollgateError('E_HOOK', `hook ${hook.name} ${how}`, { evidence: output.slice(-20) })
+        },
+        async approve(question, signal) {
+          if (context.ask === null) return 'unanswered'
+          return (await context.ask.confirm(question, { initial: false, signal })) ? 'yes' : 'no'
+        },
+        gate: async (name) => {
+          throw new RollgateError('E_NOT_BUILT', `gate ${name}: gates are not built yet in this version of rollgate`)
+        },
+        probeSeen: () => running?.seen() ?? null,
+      }
+    },
+  }
+}
