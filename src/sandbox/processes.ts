@@ -71,10 +71,11 @@ async function fromProc(mark: string, directory: string): Promise<readonly numbe
   return found
 }
 
-/** macOS and the BSDs: `e` shows the environment behind the command, for processes of one's own. */
+/** macOS and the BSDs: shows the environment behind the command, for processes of one's own. */
 function fromPs(mark: string): Promise<readonly number[]> {
+  const environmentToo = process.platform === 'darwin' ? '-axEww' : '-axeww'
   return new Promise((done) => {
-    execFile('ps', ['-axeww', '-o', 'pid=,stat=,command='], { maxBuffer: 64 << 20 }, (_error, stdout) => {
+    execFile('ps', [environmentToo, '-o', 'pid=,stat=,command='], { maxBuffer: 64 << 20 }, (_error, stdout) => {
       const lines = String(stdout)
         .split('\n')
         .filter((line) => line.includes(`${MARK}=${mark}`))

@@ -112,8 +112,9 @@ async function attach(channel: ssh2.ServerChannel, shell: ShellProcess): Promise
   if ('exitCode' in end) channel.exit(end.exitCode)
   else channel.exit(end.signal.replace(/^SIG/, ''), false, '')
   await Promise.all(finished)
-  channel.end()
-  channel.close()
+  // ssh2 closes the channel itself once all output was taken; closing it here would drop what a slow client has not
+  // yet asked for, and errors that still wait are lost unless they are written out first.
+  channel.stderr.end(() => channel.end())
 }
 
 /** Resolves when the source has ended and was written, or either side is gone. */

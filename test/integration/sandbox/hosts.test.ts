@@ -3,7 +3,8 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { text } from 'node:stream/consumers'
+import type { Readable } from 'node:stream'
+import { buffer, text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { createKeyPair } from '../../../src/sandbox/keys.ts'
 import { host, login, sandbox, until } from './helpers.ts'
@@ -49,6 +50,21 @@ describe('commands', () => {
     await closed
     expect(back.digest('hex')).toBe(sum)
     expect(statSync(`${host(fleet).folder}/copy`).size).toBe(5 << 20)
+  })
+
+  test.each([
+    { stream: 'output', redirect: '' },
+    { stream: 'errors', redirect: ' >&2' },
+  ])('a client that begins to read late still gets all of the $stream', async ({ stream, redirect }) => {
+    const fleet = await sandbox(1)
+    const ssh = await login(fleet, host(fleet))
+    // More than ssh2's client takes in unread (3 MiB), less than that and what the server keeps: the process ends, bytes wait.
+    const size = 4 << 20
+    const channel = await ssh.exec(`head -c ${size} /dev/zero${redirect}; exit 4`)
+    expect(await new Promise((done) => channel.on('exit', (code: number | null) => done(code)))).toBe(4)
+    expect((await ssh.run('true')).code).toBe(0)
+    const [output, errors] = await Promise.all([buffer(channel as Readable), buffer(channel.stderr)])
+    expect([output.length, errors.length]).toEqual(stream === 'output' ? [size, 0] : [0, size])
   })
 
   test('a command that does not read its input ends all the same', async () => {
