@@ -59,13 +59,14 @@ export function sameServer(a: ServerRef, b: ServerRef): boolean {
  * Works through tracks side by side, never taking a ready host that its group cannot spare. Hosts that are not ready go first.
  *
  * @param work must not throw
+ * @param options.takesOut whether what is left to do of a track would take a ready host out
  * @returns tracks that were never started because capacity did not come back within `patienceMs`, or because `enough` said so
  */
 export async function guarded(
   run: Run,
   tracks: readonly Track[],
   work: (track: Track) => Promise<void>,
-  options: { readonly patienceMs: number; readonly enough: () => boolean },
+  options: { readonly patienceMs: number; readonly enough: () => boolean; readonly takesOut: (track: Track) => boolean },
 ): Promise<readonly Track[]> {
   const { clock } = run.context.ports
   let pending = [...tracks]
@@ -73,7 +74,7 @@ export async function guarded(
   let waitingSince: number | null = null
   while (pending.length > 0) {
     if (options.enough()) break
-    const startable = await pick(run, pending)
+    const startable = await pick(run, pending, options.takesOut)
     for (const track of startable) {
       run.inHand.add(track.host)
       const job = work(track).finally(() => {
@@ -99,15 +100,16 @@ export async function guarded(
   return pending
 }
 
-async function pick(run: Run, pending: readonly Track[]): Promise<readonly Track[]> {
+async function pick(run: Run, pending: readonly Track[], takesOut: (track: Track) => boolean): Promise<readonly Track[]> {
   const startable: Track[] = []
   for (const group of new Set(pending.map((track) => track.group))) {
     const ready = await readyHosts(run, group)
     const min = run.plan.policy.minReady[group] ?? 0
     let spare = [...ready].filter((host) => !run.inHand.has(host)).length - min
     const members = pending.filter((track) => track.group === group)
-    startable.push(...members.filter((track) => !ready.has(track.host)))
-    for (const track of members.filter((candidate) => ready.has(candidate.host))) {
+    const costs = (track: Track): boolean => ready.has(track.host) && takesOut(track)
+    startable.push(...members.filter((track) => !costs(track)))
+    for (const track of members.filter(costs)) {
       if (spare <= 0) break
       spare -= 1
       startable.push(track)

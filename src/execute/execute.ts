@@ -9,7 +9,7 @@ import { guarded, tooFewReady } from './capacity.ts'
 import { passCheckpoint, probeBreach, runLocalHooks } from './checkpoint.ts'
 import { finishHosts, hurryHome } from './finish.ts'
 import { isCancelled, type Run, record, startRun } from './run.ts'
-import { runSteps } from './track.ts'
+import { runSteps, takesOut } from './track.ts'
 import { isTouched, undoAll, undoTrack, wayBackSteps } from './undo.ts'
 
 export type Execution = { readonly outcome: Outcome; readonly run: Run }
@@ -63,6 +63,8 @@ async function goForward(run: Run): Promise<Forward> {
     const touched = plan.batches.some((batch) => batch.tracks.some((track) => isTouched(run, track)))
     return touched ? { kind: 'failed', because: refused } : { kind: 'refused', because: { ...refused, code: 'E_HOOK_BEFORE', exitCode: 3 } }
   }
+  // Resumed after a crash between the failure and the way back: the failure still stands.
+  if (isOverBudget(run) && run.because !== null) return { kind: 'failed', because: run.because }
   run.context.emit({ type: 'phase', name: 'rollout', state: 'started' })
   for (const batch of plan.batches) {
     const wish = interrupted(run)
@@ -117,7 +119,7 @@ async function runBatch(run: Run, batch: Batch): Promise<ErrorInfo | null> {
           })
       }
     },
-    { patienceMs: run.plan.policy.progressDeadlineMs, enough: () => run.stopped || thrown !== null },
+    { patienceMs: run.plan.policy.progressDeadlineMs, enough: () => run.stopped || thrown !== null, takesOut: (track) => takesOut(run, run.failed.has(track.host) ? wayBackSteps(run, track) : track.steps) },
   )
   if (thrown !== null) throw thrown
   const first = left[0]
@@ -141,13 +143,14 @@ async function hostFailed(run: Run, track: Track, error: unknown): Promise<void>
   run.failed.set(track.host, info)
   run.because ??= info
   await record(run, { type: 'host.failed', host: track.host, error: info })
-  const { policy } = run.plan
-  if (run.failed.size + run.plan.skipped.length > policy.failureBudget) {
+  if (isOverBudget(run)) {
     run.stopped = true
     return
   }
   await restoreHost(run, track)
 }
+
+const isOverBudget = (run: Run): boolean => run.failed.size > 0 && run.failed.size + run.plan.skipped.length > run.plan.policy.failureBudget
 
 async function restoreHost(run: Run, track: Track): Promise<void> {
   if (isTouched(run, track)) await undoTrack(run, track)

@@ -1,5 +1,6 @@
 // A host's place in the rotation, taken and given back: the rotation's rules applied to what the plan recorded.
 import type { ServerState } from '../domain/balancer.ts'
+import { RollgateError } from '../domain/error.ts'
 import type { Step, Track } from '../domain/plan.ts'
 import { readyHosts, sameServer } from './capacity.ts'
 import { bringBack, takeOut } from './rotation.ts'
@@ -18,7 +19,10 @@ export async function statesBefore(run: Run, track: Track): Promise<readonly Ser
   }
   return states.map((state) => {
     const recorded = track.rotation.find((server) => sameServer(server, state.ref))
-    return recorded === undefined ? state : { ...state, admin: recorded.admin, weight: recorded.weight }
+    if (recorded === undefined) {
+      throw new RollgateError('E_BALANCER_SERVER', `${state.ref.backend}/${state.ref.server} on ${state.ref.balancer} is not the server that the plan was made for`, { host: track.host })
+    }
+    return { ...state, admin: recorded.admin, weight: recorded.weight }
   })
 }
 

@@ -5,7 +5,7 @@ import type { RecordedServer, Step, Track } from '../domain/plan.ts'
 import type { PhaseResult, RemoteStep } from '../domain/ports.ts'
 import { proveHealthy } from './healthy.ts'
 import { comeBack, goOut, statesBefore } from './place.ts'
-import { isIn, isOut } from './rotation.ts'
+import { isIn, isOut, snapshot } from './rotation.ts'
 import { began, broke, ended, isCancelled, type Run, record, waitSignal } from './run.ts'
 
 /** How long a host that vanished in the middle of a phase may take to come back. */
@@ -25,6 +25,7 @@ export async function runSteps(run: Run, track: Track, steps: readonly Step[], s
     }
     if (isRemote(step)) {
       const phase = remotePhase(steps, index, run)
+      await stayOut(run, track, steps, phase)
       await runPhase(run, phase)
       index += phase.length
       continue
@@ -33,6 +34,24 @@ export async function runSteps(run: Run, track: Track, steps: readonly Step[], s
     index += 1
   }
   return 'done'
+}
+
+/** Would what is left of these steps take a ready host out of rotation? */
+export function takesOut(run: Run, steps: readonly Step[]): boolean {
+  return steps.some((step) => !run.done.has(step.id) && (step.kind === 'drain' || step.kind === 'restart' || step.kind === 'stop'))
+}
+
+/**
+ * A balancer that was reloaded has forgotten the drain, and a resumed rollout may find its host enabled again: no process
+ * is touched before the host is seen to be out, now.
+ */
+async function stayOut(run: Run, track: Track, steps: readonly Step[], phase: readonly RemoteStep[]): Promise<void> {
+  const drain = steps.find((step) => step.kind === 'drain')
+  if (drain === undefined || phase.every((step) => step.kind === 'hook')) return
+  const { servers } = run.context.ports.settings(track.host)
+  if ((await snapshot(servers, run.context.signal)).every((state) => state.admin !== 'ready')) return
+  run.context.emit({ type: 'warning', host: track.host, message: `${track.host} is in rotation again, draining it once more` })
+  await goOut(run, track, drain, waitSignal(run), (detail) => run.context.emit({ type: 'step.waiting', step: drain.id, host: track.host, detail }))
 }
 
 function isRemote(step: Step): step is RemoteStep {

@@ -4,7 +4,7 @@ import { type ErrorInfo, errorInfo } from '../domain/error.ts'
 import type { Step, Track } from '../domain/plan.ts'
 import { guarded, tooFewReady } from './capacity.ts'
 import { isCancelled, type Run, record } from './run.ts'
-import { runSteps } from './track.ts'
+import { runSteps, takesOut } from './track.ts'
 
 /** A step after which the serving process may be another: from there only the complete track is right. */
 const CHANGES_PROCESS: ReadonlySet<Step['kind']> = new Set(['hook', 'activate', 'restart', 'stop'])
@@ -56,7 +56,7 @@ export async function undoAll(run: Run, because: ErrorInfo, only: (track: Track)
           cancelled ??= error
         }
       },
-      { patienceMs: 30_000, enough: () => cancelled !== null },
+      { patienceMs: 30_000, enough: () => cancelled !== null, takesOut: (track) => takesOut(run, wayBackSteps(run, track)) },
     )
     if (cancelled !== null) throw cancelled
     for (const track of left) run.stuck.set(track.host, errorInfo(tooFewReady(track, run)))

@@ -14,7 +14,7 @@ const R1 = 'r1-aaaaaaaa'
 const R2 = 'r2-bbbbbbbb'
 const NAMES = ['a', 'b', 'c', 'd']
 
-type Scenario = { readonly name: string; readonly world: () => World; readonly plan: Plan }
+type Scenario = { readonly name: string; readonly ends: Outcome['kind']; readonly on: readonly (string | null)[]; readonly world: () => World; readonly plan: Plan }
 
 function planFor(previous: string | null, rollout: Parameters<typeof aConfig>[1], intent: 'deploy' | 'rollback' | 'restart' = 'deploy'): Plan {
   const config = aConfig(
@@ -30,16 +30,16 @@ function planFor(previous: string | null, rollout: Parameters<typeof aConfig>[1]
 const hook = (name: string) => ({ name, run: name, on: 'local' as const, timeoutMs: 1_000, once: false, irreversible: false })
 
 const scenarios: readonly Scenario[] = [
-  { name: 'a good release', world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}) },
-  { name: 'a first deploy', world: () => makeWorld(NAMES, null, 0), plan: planFor(null, {}) },
-  { name: 'a release that is bad everywhere', world: () => spoiled([R2]), plan: planFor(R1, {}) },
-  { name: 'a release that is bad on the last host', world: () => spoiled([`d:${R2}`]), plan: planFor(R1, {}) },
-  { name: 'bad on the last host, halting', world: () => spoiled([`d:${R2}`]), plan: planFor(R1, { onFailure: 'halt' }) },
-  { name: 'bad on one host, with a budget of one', world: () => spoiled([`b:${R2}`]), plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }) },
-  { name: 'bad on two hosts, with a budget of one', world: () => spoiled([`b:${R2}`, `d:${R2}`]), plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }) },
-  { name: 'two at once', world: () => ({ ...makeWorld(NAMES, R1, 2), minReady: 2 }), plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }) },
-  { name: 'two at once, bad on the third', world: () => spoiled([`c:${R2}`], 2), plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }) },
-  { name: 'a restart', world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}, 'restart') },
+  { name: 'a good release', ends: 'succeeded', on: [R2, R2, R2, R2], world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}) },
+  { name: 'a first deploy', ends: 'succeeded', on: [R2, R2, R2, R2], world: () => makeWorld(NAMES, null, 0), plan: planFor(null, {}) },
+  { name: 'a release that is bad everywhere', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([R2]), plan: planFor(R1, {}) },
+  { name: 'a release that is bad on the last host', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([`d:${R2}`]), plan: planFor(R1, {}) },
+  { name: 'bad on the last host, halting', ends: 'partial', on: [R2, R2, R2, R1], world: () => spoiled([`d:${R2}`]), plan: planFor(R1, { onFailure: 'halt' }) },
+  { name: 'bad on one host, with a budget of one', ends: 'partial', on: [R2, R1, R2, R2], world: () => spoiled([`b:${R2}`]), plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }) },
+  { name: 'bad on two hosts, with a budget of one', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([`b:${R2}`, `d:${R2}`]), plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }) },
+  { name: 'two at once', ends: 'succeeded', on: [R2, R2, R2, R2], world: () => ({ ...makeWorld(NAMES, R1, 2), minReady: 2 }), plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }) },
+  { name: 'two at once, bad on the third', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([`c:${R2}`], 2), plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }) },
+  { name: 'a restart', ends: 'succeeded', on: [R1, R1, R1, R1], world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}, 'restart') },
 ]
 
 /** A bad release takes one host out of the minimum while it is being undone; the minimum counts the hosts in rotation. */
@@ -75,7 +75,9 @@ describe('crash and resume', () => {
     it(`${scenario.name}: ends the same from every pair of crashes`, async () => {
       const reference = scenario.world()
       const whole = await runOnce(reference, scenario.plan, [])
-      expect(whole.outcome).not.toBeNull()
+      expect(whole.outcome?.kind).toBe(scenario.ends)
+      expect(final(reference).map((host) => host.running)).toEqual(scenario.on)
+      expect(final(reference).map((host) => host.admin)).toEqual(['ready', 'ready', 'ready', 'ready'])
       expect(reference.violations).toEqual([])
       const lines = whole.journal.length
       expect(lines).toBeGreaterThan(10)
@@ -86,7 +88,7 @@ describe('crash and resume', () => {
           const two = one.outcome === null ? await runOnce(world, scenario.plan, one.journal, second) : one
           const three = two.outcome === null ? await runOnce(world, scenario.plan, two.journal) : two
           pairs += 1
-          expect(three.outcome?.kind, `crashed after ${first}, then after ${second}`).toBe(whole.outcome?.kind)
+          expect(three.outcome?.kind, `crashed after ${first}, then after ${second}: ${JSON.stringify(three.outcome)}`).toBe(whole.outcome?.kind)
           expect(final(world), `crashed after ${first}, then after ${second}`).toEqual(final(reference))
           expect(world.violations, `crashed after ${first}, then after ${second}`).toEqual([])
         }

@@ -111,7 +111,7 @@ export function makeBalancer(world: World): LoadBalancer {
     return { before, after: stateOf(ref), changed }
   }
   return {
-    id: 'imaginary:lb',
+    id: 'haproxy:lb-1',
     kind: 'imaginary',
     preflight: async () => [],
     capabilities: () => ({
@@ -125,8 +125,8 @@ export function makeBalancer(world: World): LoadBalancer {
       disturbs: ['none'],
       settleMs: 0,
     }),
-    discover: async (host) => [{ balancer: 'imaginary:lb', backend: 'app', server: host.host }],
-    list: async () => [...world.hosts.keys()].map((server) => stateOf({ balancer: 'imaginary:lb', backend: 'app', server })),
+    discover: async (host) => [{ balancer: 'haproxy:lb-1', backend: 'app', server: host.host }],
+    list: async () => [...world.hosts.keys()].map((server) => stateOf({ balancer: 'haproxy:lb-1', backend: 'app', server })),
     read: async (refs) => refs.map(stateOf),
     drain: (ref) => change(ref, 'drain'),
     maintenance: (ref) => change(ref, 'maintenance'),
