@@ -70,8 +70,14 @@ export function startProbe(settings: ProbeSettings, options: ProbeOptions): Prob
   const inFlight = new Set<Promise<void>>()
   const stopping = new AbortController()
 
+  // An answer from a cache on the way would prove nothing about the hosts.
+  const request = {
+    method: 'GET',
+    path: url.pathname + url.search,
+    headers: { 'user-agent': 'rollgate-probe', 'cache-control': 'no-cache' },
+  } as const
   const send = async (dueMs: number) => {
-    const result = await client.send({ method: 'GET', path: url.pathname + url.search }, { timeoutMs: settings.timeoutMs })
+    const result = await client.send(request, { timeoutMs: settings.timeoutMs })
     tally.add(dueMs, result)
     options.onProgress?.(tally.seen())
   }

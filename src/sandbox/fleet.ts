@@ -93,17 +93,19 @@ async function build(options: SandboxOptions, closers: (() => Promise<void>)[], 
   await mkdir(join(options.directory, 'ssh'), { recursive: true, mode: 0o700 })
   const directory = await realpath(options.directory)
   const mark = randomBytes(8).toString('hex')
-  const processes = trackProcesses(mark, join(directory, 'hosts'))
+  // A name that occurs nowhere else: it is looked for in everything the hosts are sent (view.ts).
+  const folders = join(directory, `hosts-${mark}`)
+  const processes = trackProcesses(mark, folders)
   closers.push(() => processes.endAll(2000))
 
   const client = createKeyPair('rollgate-sandbox')
   const clientKeyPath = join(directory, 'ssh', 'id_ed25519')
   await writeFile(clientKeyPath, client.privateText, { mode: 0o600 })
 
-  const shown = join(directory, 'hosts', 'me')
+  const shown = join(folders, 'me')
   const startHost = async (name: string, folder: string, ports: ReadonlyMap<number, number>): Promise<SandboxHost & { key: string }> => {
     const hostKey = createKeyPair(name)
-    const real = join(directory, 'hosts', folder)
+    const real = join(folders, folder)
     const appPort = ports.get(APP_PORT) ?? null
     const host = await createHost({
       user: USER,

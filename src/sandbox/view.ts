@@ -1,10 +1,12 @@
 // A host of the sandbox sees its folder under the same path as every other host: a release root is one absolute path
 // for the whole fleet, but these hosts share one disk and nobody here is root, so there is no chroot. Therefore the
-// folder's name is translated on the way in (`…/hosts/me` → `…/hosts/01`) and back on the way out. Both names have the
-// same length on purpose: nothing that counts bytes (tar headers, sizes) is disturbed. Careful about names that are cut
-// in two by a chunk's end: the tail that could be a beginning is kept back until the next chunk or the end.
+// folder's name is translated on the way in (`hosts-4f1c…/me` → `hosts-4f1c…/01`) and back on the way out. Both names
+// have the same length on purpose: nothing that counts bytes (tar headers, sizes) is disturbed. Only the last two parts
+// of the path are looked for: they need no quoting in any language, whatever stands before them. Careful about names
+// that are cut in two by a chunk's end: the tail that could be a beginning is kept back until the next chunk or the end.
 import { Transform } from 'node:stream'
 
+/** Two absolute paths that differ in their last part. */
 export type View = {
   /** The path everybody writes. */
   readonly shown: string
@@ -14,15 +16,19 @@ export type View = {
 
 /** Text on its way to the host: a command line, a forwarded path. */
 export function toReal(view: View, text: string): string {
-  return replaceAll(Buffer.from(text), Buffer.from(view.shown), Buffer.from(view.real)).toString()
+  return text.replaceAll(name(view.shown), () => name(view.real))
 }
 
 export function inward(view: View): Transform {
-  return replacing(view.shown, view.real)
+  return replacing(name(view.shown), name(view.real))
 }
 
 export function outward(view: View): Transform {
-  return replacing(view.real, view.shown)
+  return replacing(name(view.real), name(view.shown))
+}
+
+function name(path: string): string {
+  return path.split('/').slice(-2).join('/')
 }
 
 /** @throws when the two names differ in length */

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { buffer, text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -15,7 +16,7 @@ describe('commands', () => {
     const ssh = await login(fleet, host(fleet))
     expect(await ssh.run('echo out; echo err >&2; exit 7')).toEqual({ code: 7, stdout: 'out\n', stderr: 'err\n' })
     expect(await ssh.run('pwd -P; echo "$HOME $USER"')).toMatchObject({
-      stdout: `${fleet.directory}/hosts/me\n${fleet.directory}/hosts/me demo\n`,
+      stdout: `${dirname(fleet.releaseRoot)}\n${dirname(fleet.releaseRoot)} demo\n`,
     })
     expect((await ssh.run('exit 0')).code).toBe(0)
     expect((await ssh.run('no-such-command-here')).code).toBe(127)
@@ -77,7 +78,7 @@ describe('commands', () => {
     const fleet = await sandbox(1)
     const ssh = await login(fleet, host(fleet))
     const seen = await ssh.run('echo "$LC_TEST $HOME $PORT"', { env: { LC_TEST: 'a b', HOME: '/', PORT: '1' } })
-    expect(seen.stdout).toBe(`a b ${fleet.directory}/hosts/me ${host(fleet).appPort}\n`)
+    expect(seen.stdout).toBe(`a b ${dirname(fleet.releaseRoot)} ${host(fleet).appPort}\n`)
   })
 
   test('a process in the background survives its channel and its connection', async () => {
@@ -149,8 +150,8 @@ describe('forwarding', () => {
     const server = createServer((socket) => socket.end('hello'))
     await new Promise<void>((done) => server.listen(`${host(fleet).folder}/s`, done))
     onTestFinished(() => void server.close())
-    expect(await text(await ssh.forwardSocket(`${fleet.directory}/hosts/me/s`))).toBe('hello')
-    await expect(ssh.forwardSocket(`${fleet.directory}/hosts/me/../07/s`)).rejects.toThrow()
+    expect(await text(await ssh.forwardSocket(`${dirname(fleet.releaseRoot)}/s`))).toBe('hello')
+    await expect(ssh.forwardSocket(`${dirname(fleet.releaseRoot)}/../07/s`)).rejects.toThrow()
     await expect(ssh.forwardSocket('/var/run/docker.sock')).rejects.toThrow()
   })
 

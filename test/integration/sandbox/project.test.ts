@@ -9,6 +9,7 @@ import { loadConfig } from '../../../src/config/load.ts'
 import { appHosts } from '../../../src/domain/config.ts'
 import { startSandbox } from '../../../src/sandbox/fleet.ts'
 import { writeDemoProject } from '../../../src/sandbox/project.ts'
+import { quote } from '../../../src/util/shell.ts'
 import { temporaryFolder } from './helpers.ts'
 
 async function project(hosts = 3, folder = temporaryFolder()) {
@@ -71,7 +72,9 @@ describe('the project', () => {
     const { sandbox, project: demo } = await project(1, folder)
     const { config } = await load(demo.directory)
     expect(config.release.root).toBe(sandbox.releaseRoot)
-    const { stdout } = await promisify(execFile)('ssh', ['-F', join(demo.directory, 'ssh_config'), 'web-1', 'pwd -P'])
-    expect(stdout).toBe(`${sandbox.directory}/hosts/me\n`)
+    const command = `mkdir ${quote(sandbox.releaseRoot)} && cd ${quote(sandbox.releaseRoot)} && pwd -P`
+    const { stdout } = await promisify(execFile)('ssh', ['-F', join(demo.directory, 'ssh_config'), 'web-1', command])
+    expect(stdout).toBe(`${sandbox.releaseRoot}\n`)
+    expect(statSync(join(sandbox.hosts[0]?.folder ?? '', 'app')).isDirectory()).toBe(true)
   })
 })
