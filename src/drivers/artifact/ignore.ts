@@ -1,6 +1,7 @@
 // Which files stay out of a release: `artifact.exclude` and `.rollgateignore`, in the language of .gitignore. A pattern
 // with a slash before its end is anchored, one without matches at any depth, the last match wins, and nothing inside an
-// excluded folder can be had back. Paths are relative, with `/`, without a leading one.
+// excluded folder can be had back. Paths are relative, with `/`, without a leading one. Two differences from git's own:
+// `?` is one character and not one byte, and named classes (`[[:alpha:]]`) are not known.
 
 export type Ignore = {
   /** Careful: asks about the parents too, so that the answer is the same for a walk and for a list of paths. */
@@ -48,7 +49,16 @@ function ruleOf(line: string): Rule | null {
   const anchored = pattern.includes('/')
   if (pattern.startsWith('/')) pattern = pattern.slice(1)
   if (pattern === '') return null
-  return { matches: new RegExp(`^${anchored ? '' : '(?:.*/)?'}${sourceOf(pattern)}$`, 'su'), negated, directoryOnly }
+  return { matches: expression(`^${anchored ? '' : '(?:.*/)?'}${sourceOf(pattern)}$`), negated, directoryOnly }
+}
+
+/** A range that runs backwards (`[z-a]`) matches nothing, as in git. */
+function expression(source: string): RegExp {
+  try {
+    return new RegExp(source, 'su')
+  } catch {
+    return /(?!)/
+  }
 }
 
 function sourceOf(pattern: string): string {
@@ -72,7 +82,7 @@ function pieceOf(rest: string): readonly [string, number] {
   if (set?.[2]) return [`(?!/)[${set[1] ? '^' : ''}${setOf(set[2])}]`, set[0].length]
   const escaped = rest.startsWith('\\') && rest.length > 1 ? 1 : 0
   const character = String.fromCodePoint(rest.codePointAt(escaped) ?? 0)
-  return [literal(character), escaped + character.length]
+  return [character === '-' ? '-' : literal(character), escaped + character.length]
 }
 
 function setOf(members: string): string {
