@@ -19,7 +19,7 @@ export type FindOptions = {
  * repository's root. @throws RollgateError E_CONFIG_MISSING
  */
 export async function findConfig(options: FindOptions): Promise<string> {
-  const fromEnv = options.env['ROLLGATE_CONFIG']
+  const fromEnv = options.env.ROLLGATE_CONFIG
   const named = options.file ?? (fromEnv === '' ? undefined : fromEnv)
   if (named !== undefined) {
     const file = resolve(options.cwd, named)

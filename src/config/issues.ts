@@ -43,7 +43,7 @@ function reportIssue(shape: Shape, root: Node, issue: Issue, path: Path, report:
       report(at, key, sayType(issue.expected, node))
       return
     case 'custom': {
-      const meant = issue.params?.['nearest']
+      const meant = issue.params?.nearest
       report(at, key, issue.message, typeof meant === 'string' ? meant : null)
       return
     }
@@ -93,7 +93,7 @@ function chosen(shape: AnyShape, node: Node | undefined): AnyShape {
 
 function below(shape: AnyShape, segment: string | number): AnyShape | undefined {
   const { look } = lookInto(shape)
-  if (look.kind === 'object') return look.fields[String(segment)]
+  if (look.kind === 'object') return Object.hasOwn(look.fields, segment) ? look.fields[String(segment)] : undefined
   return look.kind === 'named' || look.kind === 'list' ? look.item : undefined
 }
 

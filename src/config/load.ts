@@ -57,13 +57,14 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   const result = validate(root, environment, options.env, source.problems)
   if (result === null) {
     // Hosts often stand only in the environments: then the top level alone is not a configuration.
-    if (environment === undefined && environments.length > 0) throw needsEnvironment(environments, source.problems.list())
-    throw new ConfigError(source.problems.list())
+    const { problems } =
+      environment === undefined && environments.length > 0 ? await validateConfig(options) : { problems: source.problems.list() }
+    throw problems.length === 0 ? needsEnvironment(environments) : new ConfigError(problems)
   }
   const config = buildConfig(result.merged, {
     file: source.file,
     directory: dirname(source.file),
-    home: options.env['HOME'] || homedir(),
+    home: options.env.HOME || homedir(),
     environment: environment ?? null,
   })
   const { masked, origins } = shown(mergedShape, result.tree, { file: source.name, environment: environment ?? null })
@@ -119,6 +120,8 @@ function checkEnvironments(root: MapNode, problems: Problems): readonly string[]
   for (const [name, layer] of entry.value.entries) {
     const parsed = environmentName.parse(name)
     if ('problem' in parsed) problems.report(layer.at, layer.value.key, parsed.problem)
+    const inner = layer.value.kind === 'map' ? layer.value.entries.get('environments') : undefined
+    if (inner !== undefined) problems.report(inner.at, inner.value.key, 'environments do not nest')
     const empty = layer.value.kind === 'scalar' && layer.value.value === null
     if (layer.value.kind !== 'map' && !empty) problems.report(layer.value.at, layer.value.key, 'must be a map of keys')
   }
@@ -141,10 +144,9 @@ function chosenEnvironment(options: LoadOptions, environments: readonly string[]
   })
 }
 
-function needsEnvironment(environments: readonly string[], problems: readonly ConfigProblem[] = []): RollgateError {
+function needsEnvironment(environments: readonly string[]): RollgateError {
   return new RollgateError('E_USAGE', 'say which environment is meant: -e NAME', {
     hints: [`environments: ${listed(environments)}`],
-    evidence: problems.map((problem) => `without one: ${problem.key} ${problem.message}`),
   })
 }
 
@@ -169,7 +171,7 @@ function validate(root: MapNode, environment: string | undefined, env: LoadOptio
 /** `PORT: 8080` and `VERSION: 1.10` in an environment mean their text; so do labels and zones. */
 function scalarValue(scalar: Scalar, path: Path): unknown {
   if (scalar.value === null) return null
-  const text = typeof scalar.value === 'string' ? scalar.value : scalar.source
+  const text = scalar.filled ?? (typeof scalar.value === 'string' ? scalar.value : scalar.source)
   if (path[0] === 'release' && path[1] === 'env' && path.length === 3) return { [TEMPLATE]: scalar.parts ?? [text] }
   return path[0] === 'hosts' && (path[2] === 'labels' || path[2] === 'zone') ? text : scalar.value
 }

@@ -1,5 +1,5 @@
 // Environments over the top level, roles over what the top level says: maps merge, lists and values replace. Where keys
-// are alternatives (http or tcp, one kind or another) the later layer's choice drops the earlier one. See decision 20.
+// are alternatives (http or tcp, one kind or another) the later layer's choice drops the earlier one. See decision 26.
 import { type Entry, type MapNode, type Node, type Path, withEntry } from './tree.ts'
 
 // Naming one of these drops the others: `tcp` in staging must not stand beside the top level's `http`.
@@ -9,7 +9,10 @@ const ALTERNATIVES: readonly { readonly at: string; readonly keys: readonly stri
   { at: 'secrets.*', keys: ['env', 'file', 'command'] },
 ]
 // Of another kind hardly a key is right: the whole map is replaced.
-const BY_KIND: Readonly<Record<string, string>> = { service: 'systemd', balancer: 'none' }
+const BY_KIND: ReadonlyMap<string, string> = new Map([
+  ['service', 'systemd'],
+  ['balancer', 'none'],
+])
 // Half of one inventory and half of another is nobody's fleet.
 const REPLACED = new Set(['hosts'])
 
@@ -49,7 +52,7 @@ export function mergeNodes(base: Node, layer: Node, path: Path): Node {
   // Inside a role the same rules hold as at the top level.
   const place = (path[0] === 'roles' && path.length > 1 ? path.slice(2) : path).join('.')
   if (base.kind !== 'map' || layer.kind !== 'map' || REPLACED.has(place)) return layer
-  const usual = BY_KIND[place]
+  const usual = BY_KIND.get(place)
   if (usual !== undefined && layer.entries.has('kind') && kindOf(layer, usual) !== kindOf(base, usual)) return layer
   let result: MapNode = { ...layer, entries: base.entries }
   for (const { at, keys } of ALTERNATIVES) {

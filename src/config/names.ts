@@ -168,6 +168,9 @@ export const releaseVariable = variableOf("an environment variable's name", (giv
 /** Free text on one line: a zone, a label's value, a question. */
 export const words = text('text on one line', undefined, { atMost: 500 })
 
+/** Words that may look like a number: `zone: 1`. */
+export const looseWords: Kind<string> = { ...words, json: { type: ['string', 'number', 'boolean'] } }
+
 export const urlPath = text(
   'a path such as `/healthz`',
   (given) => {

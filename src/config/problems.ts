@@ -1,7 +1,7 @@
 // Problems of the configuration: collected, one for each place and key, put in the order of the file, thrown together.
 import type { ConfigProblem } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
-import { showText } from './text.ts'
+import { hostileIn, showText } from './text.ts'
 import type { Position } from './tree.ts'
 
 export class ConfigError extends RollgateError {
@@ -40,7 +40,15 @@ export class Problems {
   readonly report: Report = (at, key, message, nearest = null) => {
     const id = `${at.line}:${at.column}:${key}`
     if (this.#found.has(id)) return
-    this.#found.set(id, { file: this.#file, line: at.line, column: at.column, key, message, ...(nearest === null ? {} : { nearest }) })
+    this.#found.set(id, {
+      file: this.#file,
+      line: at.line,
+      column: at.column,
+      key: showText(key, { quotes: false, atMost: 400 }),
+      message,
+      // A host's name may be the nearest word, and hostile itself.
+      ...(nearest === null || hostileIn(nearest) !== null ? {} : { nearest }),
+    })
   }
 
   get any(): boolean {

@@ -38,7 +38,7 @@ function service(context: RuleContext, path: Path): void {
   const node = nodeAt(root, path)
   if (node?.kind !== 'map') return
   const kind = kindAt(context, path, 'systemd')
-  const keys = SERVICE_KEYS[kind]
+  const keys = Object.hasOwn(SERVICE_KEYS, kind) ? SERVICE_KEYS[kind] : undefined
   if (keys === undefined) return
   const known = Object.values(SERVICE_KEYS).flatMap(({ needs, takes }) => [...needs, ...takes])
   for (const [name, entry] of node.entries) {

@@ -32,15 +32,21 @@ function atLeastOneAppHost({ root, report }: RuleContext): void {
 }
 
 function jumps({ root, report }: RuleContext): void {
+  const circles = new Set<string>()
   for (const name of namesIn(root, ['hosts'])) {
     const way = [name]
     for (let next = textAt(root, ['hosts', name, 'via']); next !== undefined; next = textAt(root, ['hosts', next, 'via'])) {
       // A name that is no host of ours is OpenSSH's business.
       if (nodeAt(root, ['hosts', next]) === undefined) break
       way.push(next)
-      if (next === name) {
+      if (next === name && !way.some((host) => circles.has(host))) {
+        for (const host of way) circles.add(host)
         const path = ['hosts', name, 'via']
-        report(nodeAt(root, path)?.at ?? placeOf(root, path), keyOf(root, path), `jumps in a circle: ${way.join(' → ')}`)
+        report(
+          nodeAt(root, path)?.at ?? placeOf(root, path),
+          keyOf(root, path),
+          `jumps in a circle: ${way.map((host) => showText(host, { quotes: false })).join(' → ')}`,
+        )
       }
       if (way.indexOf(next) < way.length - 1) break
     }

@@ -38,9 +38,9 @@ const host = object({
   via: doc(optional(value(names.destination)), 'Jump through this host of the inventory, or through this OpenSSH destination'),
   host_key: doc(optional(value(names.hostKey)), 'The pinned host key: `SHA256:…`, or a line `ssh-ed25519 AAAA…`'),
   server: doc(optional(value(names.serverName)), 'The balancer’s name for it, where that differs'),
-  zone: doc(optional(value(names.words)), 'Where it stands, for `spread: zone`'),
+  zone: doc(optional(value(names.looseWords)), 'Where it stands, for `spread: zone`'),
   roles: doc(withDefault(list(value(names.roleName)), []), 'What it is for. A host that only has the role `balancer` is never deployed to'),
-  labels: doc(withDefault(named(names.labelName, 'LABEL', value(names.words)), {}), 'Words to select hosts by'),
+  labels: doc(withDefault(named(names.labelName, 'LABEL', value(names.looseWords)), {}), 'Words to select hosts by'),
 })
 
 const release = object({

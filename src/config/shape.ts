@@ -46,7 +46,7 @@ export function named<S extends z.core.$ZodType>(names: Kind<string>, example: s
     const parsed = names.parse(given)
     if ('problem' in parsed) context.addIssue({ code: 'custom', message: parsed.problem })
   })
-  return z.record(key.meta({ json: names.json }), item).meta({ example })
+  return z.record(key.meta({ json: names.json, isKey: true }), item).meta({ example })
 }
 
 /** The first alternative of the right type says what is wrong. */
@@ -99,7 +99,7 @@ export function lookInto(shape: z.core.$ZodType): Looked {
   let required = true
   let written: unknown
   for (;;) {
-    description ||= String(metaOf(here)['description'] ?? '')
+    description ||= String(metaOf(here).description ?? '')
     if (here instanceof z.ZodExactOptional) {
       required = false
       here = here.unwrap()
@@ -115,10 +115,10 @@ export function lookInto(shape: z.core.$ZodType): Looked {
 function lookAt(shape: z.core.$ZodType): Look {
   const meta = metaOf(shape)
   if (shape instanceof z.ZodObject) return { kind: 'object', fields: shape.shape as Fields }
-  if (shape instanceof z.ZodRecord) return { kind: 'named', example: String(meta['example'] ?? 'NAME'), item: shape.valueType }
+  if (shape instanceof z.ZodRecord) return { kind: 'named', example: String(meta.example ?? 'NAME'), item: shape.valueType }
   if (shape instanceof z.ZodArray) return { kind: 'list', item: shape.element }
   if (shape instanceof z.ZodUnion) return { kind: 'either', shapes: shape.options }
-  return { kind: 'value', says: String(meta['says'] ?? ''), json: (meta['json'] ?? {}) as Json }
+  return { kind: 'value', says: String(meta.says ?? ''), json: (meta.json ?? {}) as Json }
 }
 
 function metaOf(shape: z.core.$ZodType): Readonly<Record<string, unknown>> {
@@ -132,9 +132,15 @@ export function toJsonSchema(shape: z.core.$ZodType): Record<string, unknown> {
     target: 'draft-2020-12',
     unrepresentable: 'any',
     override: ({ zodSchema, jsonSchema }) => {
-      const own = metaOf(zodSchema)['json']
-      if (own !== undefined) Object.assign(jsonSchema, own)
-      for (const ours of ['json', 'says', 'example']) Reflect.deleteProperty(jsonSchema, ours)
+      const own = metaOf(zodSchema).json
+      if (own !== undefined) Object.assign(jsonSchema, metaOf(zodSchema).isKey === true ? own : orVariable(own as Json))
+      for (const ours of ['json', 'says', 'example', 'isKey']) Reflect.deleteProperty(jsonSchema, ours)
     },
   }) as Record<string, unknown>
+}
+
+/** `port: ${PORT}` is fine wherever a value is; where any text is, nothing need be said. */
+function orVariable(own: Json): Json {
+  const anyText = [own.type].flat().includes('string') && own.pattern === undefined && own.maxLength === undefined
+  return anyText ? own : { anyOf: [own, { $ref: '#/$defs/variable' }] }
 }

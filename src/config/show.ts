@@ -58,7 +58,7 @@ export function shown(
 }
 
 function masked(scalar: Scalar, path: Path): unknown {
-  if (scalar.filled === true) return scalar.source
+  if (scalar.filled !== undefined) return scalar.source
   const name = String(path.at(-1))
   const chosenName = path.at(-2) === 'env' || path.at(-2) === 'headers'
   if (chosenName && SOUNDS_SECRET.test(name)) return MASK

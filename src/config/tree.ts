@@ -14,8 +14,8 @@ export type Scalar = {
   readonly source: string
   /** Not quoted: what a variable brings may be a number. */
   readonly plain: boolean
-  /** Filled from the environment: never shown. */
-  readonly filled?: boolean
+  /** The text with its variables filled in. Came from the environment: never shown. */
+  readonly filled?: string
   /** Set where the text names secrets. */
   readonly parts?: readonly (string | { readonly secret: string })[]
 }

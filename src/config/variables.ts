@@ -49,7 +49,7 @@ function fill(scalar: Scalar, path: Path, env: Environment, secrets: readonly st
   return {
     ...scalar,
     value,
-    ...(filled ? { filled } : {}),
+    ...(filled ? { filled: text } : {}),
     ...(parts.some((part) => typeof part !== 'string') ? { parts: joined(parts) } : {}),
   }
 }

@@ -24,16 +24,31 @@ export function parseYaml(text: string): ParsedYaml {
   }
 }
 
+// `{ url: ${HOOK} }` is what people write, and no YAML: a brace ends a word inside braces. So the braces of a variable
+// are replaced by as many characters that mean nothing to YAML, and put back in what was read. Positions stay.
+const OPEN = '\ufdd0'
+const CLOSE = '\ufdd1'
+const hidden = (text: string): string =>
+  text.includes(OPEN) || text.includes(CLOSE) ? text : text.replace(/\$\{([A-Za-z_][^{}\n]*)\}/g, `$$${OPEN}$1${CLOSE}`)
+const restored = (text: string): string => text.replaceAll(OPEN, '{').replaceAll(CLOSE, '}')
+
 function parse(text: string): ParsedYaml {
   const lines = new LineCounter()
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: false, prettyErrors: false, logLevel: 'silent', merge: false })
+  const document = parseDocument(hidden(text), {
+    lineCounter: lines,
+    uniqueKeys: false,
+    prettyErrors: false,
+    logLevel: 'error',
+    merge: false,
+  })
   const place = (offset: number): Position => {
     const { line, col } = lines.linePos(offset)
     return { line: Math.max(1, line), column: Math.max(1, col) }
   }
-  const broken = [...document.errors, ...document.warnings]
+  // After a slip everything below looks wrong too.
+  const broken = [...document.errors, ...document.warnings].slice(0, 10)
   if (broken.length > 0) {
-    const problems = broken.map((error) => ({ at: place(error.pos[0]), key: '', message: sayYaml(error.code, error.message) }))
+    const problems = broken.map((error) => ({ at: place(error.pos[0]), key: '', message: sayYaml(error.code, restored(error.message)) }))
     return { root: null, problems }
   }
 
@@ -47,12 +62,17 @@ function parse(text: string): ParsedYaml {
     if (depth > LIMITS.depth) throw new TooLarge(`the file is nested deeper than ${LIMITS.depth} levels`)
     const nothing: Node = { kind: 'scalar', at, key, value: null, source: '', plain: true }
     if (node === null || node === undefined) return nothing
-    const here = node.range ? place(node.range[0]) : at
+    // Where nothing is written the key is all there is to point at.
+    const here = node.range && node.range[1] > node.range[0] ? place(node.range[0]) : at
     if (isAlias(node)) {
       const target = node.resolve(document)
       if (target === undefined || open.has(target)) {
-        problems.push({ at: here, key, message: `alias *${showText(node.source)} stands for itself or for nothing` })
-        return nothing
+        problems.push({
+          at: here,
+          key,
+          message: `alias *${showText(restored(node.source), { quotes: false })} stands for itself or for nothing`,
+        })
+        return { ...nothing, at: here }
       }
       return walk(target, key, here, depth + 1)
     }
@@ -74,7 +94,7 @@ function parse(text: string): ParsedYaml {
     }
     if (!isScalar(node)) return { kind: 'scalar', at, key, value: null, source: '', plain: true }
     const plain = node.type === undefined || node.type === 'PLAIN'
-    const value = node.value
+    const value = typeof node.value === 'string' ? restored(node.value) : node.value
     const known = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null
     // A block scalar's text begins on the line below its `|`; the `|` is what one looks for.
     return {
@@ -82,7 +102,7 @@ function parse(text: string): ParsedYaml {
       at,
       key,
       value: known ? value : String(value),
-      source: plain ? (node.source ?? String(value)) : String(value),
+      source: plain ? restored(node.source ?? String(value)) : String(value),
       plain,
     }
   }
@@ -93,7 +113,7 @@ function parse(text: string): ParsedYaml {
       problems.push({ at, key, message: 'a key must be a word' })
       return
     }
-    const name = typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? String(pair.key.value))
+    const name = restored(typeof pair.key.value === 'string' ? pair.key.value : (pair.key.source ?? String(pair.key.value)))
     const own = joinKey(key, name)
     if (name === '<<') {
       problems.push({ at, key: own, message: '`<<` does not merge here: use an alias for the whole value, `roles` or `environments`' })

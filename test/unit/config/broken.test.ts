@@ -188,14 +188,18 @@ const CASES: readonly Case[] = [
 ]
 
 describe('a broken file', () => {
-  test.each(CASES)('%s is one problem at its place', async (_title, text, place, key, says, nearest) => {
-    const environment = text.includes('production') && !text.includes('[1]') ? { environment: 'production' } : { requireEnvironment: false }
-    const problems = await problemsOf(text, environment)
-    expect(places(problems), JSON.stringify(problems)).toEqual([`${place} ${key}`])
-    expect(problems[0]?.file).toBe('rollgate.yml')
-    expect(problems[0]?.message).toContain(says)
-    expect(problems[0]?.nearest).toBe(nearest)
-  })
+  test.each(CASES.map(([title, text, place, key, says, nearest]) => ({ title, text, place, key, says, nearest })))(
+    '$title is one problem at its place',
+    async ({ text, place, key, says, nearest }) => {
+      const environment =
+        text.includes('production') && !text.includes('[1]') ? { environment: 'production' } : { requireEnvironment: false }
+      const problems = await problemsOf(text, environment)
+      expect(places(problems), JSON.stringify(problems)).toEqual([`${place} ${key}`])
+      expect(problems[0]?.file).toBe('rollgate.yml')
+      expect(problems[0]?.message).toContain(says)
+      expect(problems[0]?.nearest).toBe(nearest)
+    },
+  )
 
   test('names all its problems at once, in the order of the file', async () => {
     const text = [

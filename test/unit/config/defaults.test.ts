@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is the syntax of the file under test.
 import { describe, expect, test } from 'vitest'
 import { appHosts, settingsOf } from '../../../src/domain/config.ts'
 import { file, load, plus, SMALLEST } from './helpers.ts'

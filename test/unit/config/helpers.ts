@@ -2,7 +2,10 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll } from 'vitest'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { afterAll, expect } from 'vitest'
+import { parseDocument } from 'yaml'
+import { jsonSchema } from '../../../src/config/json-schema.ts'
 import { ConfigError, type LoadedConfig, type LoadOptions, loadConfig } from '../../../src/config/load.ts'
 import type { ConfigProblem } from '../../../src/domain/document.ts'
 
@@ -53,7 +56,22 @@ export async function load(text: string | Uint8Array, given: Given = {}): Promis
     requireEnvironment,
     ...(environment === undefined ? {} : { environment }),
   })
+  if (typeof text === 'string') expectSchemaAccepts(text)
   return { ...loaded, cwd }
+}
+
+const accepts = new Ajv2020({ allowUnionTypes: true, strictRequired: false }).compile(jsonSchema() as object)
+
+/** What the validation accepts, an editor must not mark. */
+export function expectSchemaAccepts(text: string): void {
+  const document = parseDocument(text)
+  // `{ port: ${PORT} }` is our own extension: an editor sees no YAML there.
+  if (document.errors.length > 0) return
+  expect(accepts(document.toJS()), `${JSON.stringify(accepts.errors)}\n${text}`).toBe(true)
+}
+
+export function schemaRefuses(text: string): boolean {
+  return !accepts(parseDocument(text).toJS())
 }
 
 export async function problemsOf(text: string | Uint8Array, given: Given = {}): Promise<readonly ConfigProblem[]> {

@@ -61,7 +61,7 @@ describe('environments', () => {
   test('are all checked where none is named and the top level alone is not enough', async () => {
     const text = file({ 3: null, 4: null, 5: null }, 'environments:\n  a: { hosts: { x: { port: 0 } } }\n  b: { hosts: { -y: {} } }')
     expect(places(await problemsOf(text, { requireEnvironment: false }))).toEqual([
-      '9:26 environments.a.hosts.x.port',
+      '9:28 environments.a.hosts.x.port',
       '10:17 environments.b.hosts.-y',
     ])
   })
@@ -89,12 +89,22 @@ describe('variables', () => {
     expect(config.release.env.A?.join('')).toBe(wanted)
   })
 
-  test('may bring a number, where they are not quoted', async () => {
-    const text = file({ 10: 'health: { http: { port: ${PORT}, path: "${PATH}" } }' })
-    expect((await load(text.replace('${PORT}', '${PORT:-8081}'), { env: { PATH: '/1' } })).config.defaults.health.check).toMatchObject({
-      port: 8081,
-      path: '/1',
-    })
+  test('may stand without quotes, also inside braces, and bring a number there', async () => {
+    const text = file({ 10: 'health: { http: { port: ${PORT:-8081}, path: ${PATH} } }' }, 'confirm: ${ASK}\n')
+    const { config } = await load(text, { env: { PATH: '/1', ASK: 'true' } })
+    expect(config.defaults.health.check).toMatchObject({ port: 8081, path: '/1' })
+    expect(config.confirm).toBe(true)
+    expect(places(await problemsOf(text, { env: { PATH: '/1', ASK: 'true', PORT: 'x' } }))).toEqual(['10:25 health.http.port'])
+  })
+
+  test('bring text where they are quoted', async () => {
+    const text = file({ 1: 'app: "${APP}"' })
+    expect((await load(text, { env: { APP: '7' } })).config.app).toBe('7')
+  })
+
+  test('bring text to the environment of the release, whatever it looks like', async () => {
+    const { config } = await load(file({ 7: '  root: /s\n  env: { V: ${V}, T: ${T} }' }), { env: { V: '1.10', T: 'true' } })
+    expect(config.release.env).toEqual({ V: ['1.10'], T: ['true'] })
   })
 })
 
@@ -112,8 +122,8 @@ describe('what `config show` gets', () => {
     const { origins } = await shown()
     expect(origins.app).toBe('rollgate.yml:1:6')
     expect(origins['hosts.web-1.address']).toBe('rollgate.yml:4:21')
-    expect(origins['rollout.at_once']).toBe('environment production (rollgate.yml:13:67)')
-    expect(origins.confirm).toBe('environment production (rollgate.yml:13:41)')
+    expect(origins['rollout.at_once']).toBe('environment production (rollgate.yml:13:66)')
+    expect(origins.confirm).toBe('environment production (rollgate.yml:13:40)')
     expect(origins['rollout.spread']).toBe('default')
     expect(origins['health.interval']).toBe('default')
     expect(origins['health.tcp.port']).toBeUndefined()
