@@ -6,10 +6,27 @@ import { keyOf, type Node, nodeAt, type Path, placeOf } from './tree.ts'
 
 type AnyShape = Parameters<typeof lookInto>[0]
 
+// What to write where nothing is written.
+const HINTS: ReadonlyMap<string, string> = new Map([
+  ['app', ': its name, such as `app: shop`'],
+  ['release', ': where it is installed, such as `release: { root: /srv/shop }`'],
+  ['service', ': name the systemd unit (`service: { unit: shop }`), or write `service: { kind: none }` where nothing is to be started'],
+])
+
 export function reportIssues(shape: Shape, root: Node, issues: readonly Issue[], report: Report, prefix: Path = []): void {
-  for (const issue of issues) {
-    const path: Path = [...prefix, ...issue.path.map((part) => (typeof part === 'number' ? part : String(part)))]
-    reportIssue(shape, root, issue, path, report)
+  const placed = issues.map((issue) => ({
+    issue,
+    path: [...prefix, ...issue.path.map((part) => (typeof part === 'number' ? part : String(part)))],
+  }))
+  // `releas` is an unknown key; that `release` is missing then is the same slip.
+  const meant = new Set<string>()
+  for (const { issue, path } of placed) {
+    if (issue.code !== 'unrecognized_keys') continue
+    for (const key of issue.keys) meant.add(JSON.stringify([...path, nearest(key, keysOf(shapeAt(shape, root, path)))]))
+  }
+  for (const { issue, path } of placed) {
+    const isEcho = nodeAt(root, path) === undefined && meant.has(JSON.stringify(path))
+    if (!isEcho) reportIssue(shape, root, issue, path, report)
   }
 }
 
@@ -40,11 +57,12 @@ function reportIssue(shape: Shape, root: Node, issue: Issue, path: Path, report:
       return
     }
     case 'invalid_type':
-      report(at, key, sayType(issue.expected, node))
+      report(at, key, `${sayType(issue.expected, node)}${node === undefined ? (HINTS.get(key) ?? '') : ''}`)
       return
     case 'custom': {
       const meant = issue.params?.nearest
-      report(at, key, issue.message, typeof meant === 'string' ? meant : null)
+      const hint = issue.params?.missing === true ? (HINTS.get(key) ?? '') : ''
+      report(at, key, `${issue.message}${hint}`, typeof meant === 'string' ? meant : null)
       return
     }
     default:

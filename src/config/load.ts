@@ -2,7 +2,7 @@
 // its place and thrown together; nothing here connects anywhere or runs anything.
 import { createHash } from 'node:crypto'
 import { homedir } from 'node:os'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import type { Config } from '../domain/config.ts'
 import type { ConfigProblem } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
@@ -29,6 +29,8 @@ export type LoadOptions = {
   /** `--config`; else ROLLGATE_CONFIG, else looked for from `cwd` upwards. */
   readonly file?: string
   readonly cwd: string
+  /** A file that is not written yet (the wizard's draft): its text; `file` says where it will lie, for relative paths. */
+  readonly text?: string
   /** `-e` */
   readonly environment?: string
   readonly env: Readonly<Record<string, string | undefined>>
@@ -95,11 +97,12 @@ type Source = {
 }
 
 async function readSource(options: Omit<LoadOptions, 'requireEnvironment'>): Promise<Source> {
-  const file = await findConfig(options)
+  const { text } = options
+  const file = text === undefined ? await findConfig(options) : resolve(options.cwd, options.file ?? 'rollgate.yml')
   const name = shownFile(file, options.cwd)
   const problems = new Problems(name)
   const start = { line: 1, column: 1 }
-  const read = await readConfig(file)
+  const read = text === undefined ? await readConfig(file) : { text }
   if ('problem' in read) problems.report(start, '', read.problem)
   const parsed = 'text' in read ? parseYaml(read.text) : null
   for (const problem of parsed?.problems ?? []) problems.report(problem.at, problem.key, problem.message)

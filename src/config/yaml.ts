@@ -1,6 +1,6 @@
 // Text → tree, with the position of every key and value. The only file that knows the yaml package. The text is
 // untrusted: size, depth and what aliases expand to are limited, duplicate keys and `<<` are said and left out.
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Pair, parseDocument, type Node as YamlNode } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, type Pair, parseDocument, type Node as YamlNode } from 'yaml'
 import { showText } from './text.ts'
 import { type Entry, joinKey, type Node, type Position } from './tree.ts'
 
@@ -11,7 +11,7 @@ export type YamlProblem = { readonly at: Position; readonly key: string; readonl
 export type ParsedYaml = { readonly root: Node | null; readonly problems: readonly YamlProblem[] }
 
 const START: Position = { line: 1, column: 1 }
-class TooLarge extends Error {}
+class TooLarge extends RangeError {}
 
 /** Never throws: what cannot be read is a problem with a position. `root` is null where nothing can be made of it. */
 export function parseYaml(text: string): ParsedYaml {
@@ -19,6 +19,7 @@ export function parseYaml(text: string): ParsedYaml {
     return parse(text)
   } catch (error) {
     // A few hundred thousand brackets end the parser's recursion, not us.
+    if (!(error instanceof RangeError)) throw error
     const message = error instanceof TooLarge ? error.message : 'the file is nested too deeply to be read'
     return { root: null, problems: [{ at: START, key: '', message }] }
   }
@@ -33,18 +34,13 @@ const hidden = (text: string): string =>
 const restored = (text: string): string => text.replaceAll(OPEN, '{').replaceAll(CLOSE, '}')
 
 function parse(text: string): ParsedYaml {
-  const lines = new LineCounter()
   const document = parseDocument(hidden(text), {
-    lineCounter: lines,
     uniqueKeys: false,
     prettyErrors: false,
     logLevel: 'error',
     merge: false,
   })
-  const place = (offset: number): Position => {
-    const { line, col } = lines.linePos(offset)
-    return { line: Math.max(1, line), column: Math.max(1, col) }
-  }
+  const place = placesOf(text)
   // After a slip everything below looks wrong too.
   const broken = [...document.errors, ...document.warnings].slice(0, 10)
   if (broken.length > 0) {
@@ -129,6 +125,22 @@ function parse(text: string): ParsedYaml {
 
   const root = walk(document.contents as YamlNode | null, '', START, 0)
   return { root, problems }
+}
+
+/** Offset → line and column. Our own: after an error the parser's counter has not seen every line. */
+function placesOf(text: string): (offset: number) => Position {
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return (offset) => {
+    let low = 0
+    let high = starts.length - 1
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((starts[middle] ?? 0) <= offset) low = middle
+      else high = middle - 1
+    }
+    return { line: low + 1, column: Math.min(offset, text.length) - (starts[low] ?? 0) + 1 }
+  }
 }
 
 function sayYaml(code: string, message: string): string {

@@ -9,6 +9,7 @@ const PRODUCTION = 'environments:\n  production:\n'
 const CASES: readonly Case[] = [
   // keys
   ['an unknown key', file({ 2: 'artefact: { path: dist }' }), '2:1', 'artefact', 'unknown key "artefact"', 'artifact'],
+  ['a misspelt key that must be there', file({ 6: 'releas:' }), '6:1', 'releas', 'unknown key', 'release'],
   ['an unknown key inside a section', file({ 7: '  rooot: /x\n  root: /y' }), '7:3', 'release.rooot', 'unknown key', 'root'],
   ['a key in another spelling', plus('rollout: { minReady: 1 }'), '11:12', 'rollout.minReady', 'unknown key', 'min_ready'],
   ['swapped letters', file({ 10: 'health: { htpp: { port: 8080 } }' }), '10:11', 'health.htpp', 'unknown key', 'http'],
@@ -26,7 +27,7 @@ const CASES: readonly Case[] = [
   ['a number as app', file({ 1: 'app: 5' }), '1:6', 'app', 'must be text'],
   ['no release', file({ 6: 'artifact2:', 7: '  path: x' }).replace('artifact2:\n  path: x\n', ''), '1:1', 'release', 'is missing'],
   ['no root', file({ 7: '  keep: 3' }), '6:1', 'release.root', 'is missing'],
-  ['no service', file({ 8: null, 9: null }), '1:1', 'service', 'is missing'],
+  ['no service', file({ 8: null, 9: null }), '1:1', 'service', 'is missing: name the systemd unit'],
   ['no unit', file({ 9: '  scope: user' }), '8:1', 'service.unit', 'write `kind: none`'],
   ['an artifact without a path', file({ 2: 'artifact: { build: make }' }), '2:1', 'artifact.path', 'is missing'],
   ['text where a map belongs', plus('rollout: fast'), '11:10', 'rollout', 'must be a map'],
@@ -51,6 +52,8 @@ const CASES: readonly Case[] = [
   ['a share where a number belongs', plus('rollout: { at_once: 50% }'), '11:21', 'rollout.at_once', 'percentage is not allowed'],
   ['a misspelt word', plus('rollout: { on_failure: undoo }'), '11:24', 'rollout.on_failure', 'must be undo or halt', 'undo'],
   ['an unknown kind', plus('balancer: { kind: haprox, hosts: [web-1] }'), '11:19', 'balancer.kind', 'must be haproxy or none', 'haproxy'],
+  ['a kind that every object has', file({ 9: '  kind: constructor' }), '9:9', 'service.kind', 'must be systemd or command or none'],
+  ['a section that every object has', plus('constructor: { app: x }'), '11:1', 'constructor', 'unknown key'],
   ['an unknown balancer word', plus('balancer: haproxy'), '11:11', 'balancer', 'must be `none`, or a map'],
   ['`yes` for true', plus('confirm: yes'), '11:10', 'confirm', 'must be true or false'],
   ['a rate without a unit', plus('rollout: { probe: { url: "http://x", rate: 20 } }'), '11:44', 'rollout.probe.rate', 'such as 20/s'],

@@ -71,6 +71,16 @@ describe('the file that is read', () => {
   })
 })
 
+describe('a draft', () => {
+  test('is loaded as if it lay where it will lie', async () => {
+    const cwd = await emptyFolder()
+    const text = plus('ssh: { config: ops/ssh_config }')
+    const { config } = await loadConfig({ cwd, env, text, file: 'sub/rollgate.yml', requireEnvironment: false })
+    expect(config).toMatchObject({ file: join(cwd, 'sub/rollgate.yml'), ssh: { config: join(cwd, 'sub/ops/ssh_config') } })
+    await expect(loadConfig({ cwd, env, text: 'app: -x', requireEnvironment: false })).rejects.toMatchObject({ code: 'E_CONFIG' })
+  })
+})
+
 describe('validateConfig', () => {
   test('returns the problems of all environments, or of the named one', async () => {
     const cwd = await emptyFolder()
