@@ -20,7 +20,7 @@ import { nearest, showText } from './text.ts'
 import { type MapNode, namesIn, type Path, type Scalar, toValue } from './tree.ts'
 import { withoutUnbuilt } from './unbuilt.ts'
 import { TEMPLATE } from './values.ts'
-import { filledIn } from './variables.ts'
+import { filledIn, hidingFilled } from './variables.ts'
 import { parseYaml } from './yaml.ts'
 
 export { ConfigError } from './problems.ts'
@@ -166,8 +166,9 @@ function validate(root: MapNode, environment: string | undefined, env: LoadOptio
   const filled = filledIn(built, env, namesIn(built, ['secrets']), problems.report)
   const tree = filled.kind === 'map' ? withRoles(filled) : built
   const result = check(mergedShape, toValue(tree, [], scalarValue))
-  if ('issues' in result) reportIssues(mergedShape, tree, result.issues, problems.report)
-  checkRules(tree, { inventory: layers.entries.has('inventory') }, problems.report)
+  const report = hidingFilled(tree, problems.report)
+  if ('issues' in result) reportIssues(mergedShape, tree, result.issues, report)
+  checkRules(tree, { inventory: layers.entries.has('inventory') }, report)
   return problems.any || 'issues' in result ? null : { merged: result.value, tree }
 }
 

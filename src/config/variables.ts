@@ -21,6 +21,28 @@ export function filledIn(root: Node, env: Environment, secrets: readonly string[
   return mapScalars(root, [], (scalar, path) => (typeof scalar.value === 'string' ? fill(scalar, path, env, secrets, report) : scalar))
 }
 
+/** What the environment brought may be a secret in the wrong place: problems name the variable, not the value. */
+export function hidingFilled(root: Node, report: Report): Report {
+  const filled = new Map<string, Scalar>()
+  mapScalars(root, [], (scalar) => {
+    if (scalar.filled) filled.set(`${scalar.at.line}:${scalar.at.column}`, scalar)
+    return scalar
+  })
+  return (at, key, message, meant) => {
+    const scalar = filled.get(`${at.line}:${at.column}`)
+    const value = scalar?.filled
+    if (scalar === undefined || value === undefined) return report(at, key, message, meant)
+    const shown = [60, 24].flatMap((atMost) => [showText(value, { atMost }), showText(value, { quotes: false, atMost })])
+    // A short value is part of ordinary words: it is replaced only where it is quoted.
+    const hidden = [...shown, value].filter((text) => text.length >= 5 || text.startsWith('"'))
+    report(
+      at,
+      key,
+      hidden.reduce((said, text) => said.replaceAll(text, () => showText(scalar.source)), message),
+    )
+  }
+}
+
 function fill(scalar: Scalar, path: Path, env: Environment, secrets: readonly string[], report: Report): Scalar {
   const given = String(scalar.value)
   if (!given.includes('${')) return scalar

@@ -147,6 +147,24 @@ describe('what `config show` gets', () => {
   })
 })
 
+describe('a problem with a value of the environment', () => {
+  test.each([
+    ['release.root', file({ 7: '  root: "${V}"' })],
+    ['health.http.port', file({ 10: 'health: { http: { port: "${V}" } }' })],
+    ['service.unit', file({ 9: '  unit: "${V}"' })],
+    ['balancer.hosts[0]', plus('balancer: { kind: haproxy, hosts: ["${V}"] }')],
+    ['app', file({ 1: 'app: "${V}"' })],
+    ['rollout.on_failure', plus('rollout: { on_failure: "${V}" }')],
+    ['artifact.path', file({ 2: 'artifact: { path: "-${V}" }' })],
+  ])('names the variable and not the value: %s', async (key, text) => {
+    for (const V of ['hunter2-hunter2 /!', `hunter2${'x'.repeat(300)}`]) {
+      const problems = (await problemsOf(text, { env: { V } })).filter((problem) => problem.key === key)
+      for (const problem of problems) expect(JSON.stringify(problem)).not.toContain('hunter2')
+      if (V.length < 30) expect(problems).toHaveLength(1)
+    }
+  })
+})
+
 describe('the hash', () => {
   test('is the same for the same wishes, wherever the file lies and however it is written', async () => {
     const one = await load(plus('rollout: { at_once: 1, spread: none }\nssh: { identity: ~/.ssh/a }'))
