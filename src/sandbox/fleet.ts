@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { RollgateError } from '../domain/error.ts'
 import { type SandboxBalancer, startBalancer } from './balancer.ts'
 import { sandboxConfig, sshConfig } from './config-text.ts'
+import { startGuard } from './guard.ts'
 import { createHost } from './host.ts'
 import { createKeyPair } from './keys.ts'
 import { trackProcesses } from './processes.ts'
@@ -96,7 +97,11 @@ async function build(options: SandboxOptions, closers: (() => Promise<void>)[], 
   // A name that occurs nowhere else: it is looked for in everything the hosts are sent (view.ts).
   const folders = join(directory, `hosts-${mark}`)
   const processes = trackProcesses(mark, folders)
-  closers.push(() => processes.endAll(2000))
+  const guard = startGuard(mark)
+  closers.push(
+    () => guard.release(),
+    () => processes.endAll(2000),
+  )
 
   const client = createKeyPair('rollgate-sandbox')
   const clientKeyPath = join(directory, 'ssh', 'id_ed25519')

@@ -1,5 +1,6 @@
 // The whole sandbox at work: a rolling restart of its app, by hand, through the runtime API and SSH, under traffic; and
 // what is left of it afterwards.
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -152,6 +153,27 @@ describe('start and stop', () => {
     expect(await fleet.processes()).toEqual([])
     for (const pid of pids) expect(isAlive(pid), `process ${pid}`).toBe(false)
     for (const port of [...ports, fleet.balancer.entryPort, fleet.balancer.apiPort]) expect(await isOpen(port)).toBe(false)
+  })
+
+  test('killed the hard way, it still leaves no process behind', async () => {
+    const program = `
+      const { startSandbox } = await import(${JSON.stringify(new URL('../../../src/sandbox/fleet.ts', import.meta.url).href)})
+      const signal = new AbortController().signal
+      const fleet = await startSandbox({ hosts: 1, directory: ${JSON.stringify(temporaryFolder())}, signal })
+      console.log(JSON.stringify(fleet))`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const line = await new Promise<string>((done) => child.stdout.once('data', (chunk: Buffer) => done(chunk.toString())))
+    const fleet = JSON.parse(line) as Sandbox
+    const [host] = fleet.hosts
+    if (host === undefined) throw new Error('one host')
+    const ssh = await login(fleet, host)
+    const stubborn = await ssh.run('nohup sh -c "trap : TERM; while :; do sleep 0.1; done" >/dev/null 2>&1 </dev/null & echo $!')
+    const plain = await ssh.run('nohup sleep 600 >/dev/null 2>&1 </dev/null & echo $!')
+    const pids = [Number(stubborn.stdout), Number(plain.stdout)]
+    expect(pids.map(isAlive)).toEqual([true, true])
+    child.kill('SIGKILL')
+    await until(() => pids.every((pid) => !isAlive(pid)))
   })
 
   test('the signal stops it; one that has fired already starts nothing', async () => {

@@ -1,0 +1,215 @@
+// Everything that is done on one host, over its one connection, which is opened again when it was lost. Scripts are built
+// elsewhere, by pure functions; here they are sent, and what came of them is read. A connection that goes away in the
+// middle is neither success nor failure: the ledger on the host says how far the script came.
+import type { CommandResult } from '../../domain/command.ts'
+import { errorInfo, RollgateError } from '../../domain/error.ts'
+import type { HealthSettings } from '../../domain/health.ts'
+import type { Host } from '../../domain/host.ts'
+import type { Layout } from '../../domain/layout.ts'
+import type { LedgerEntry } from '../../domain/ledger.ts'
+import { parseLedger } from '../../domain/ledger-line.ts'
+import type { Clock, HostPort, PhaseResult } from '../../domain/ports.ts'
+import type { ServiceManager, ServiceSettings, ServiceStatus } from '../../domain/service.ts'
+import type { Connection } from '../../domain/transport.ts'
+import { quote, stdinScript } from '../../util/shell.ts'
+import { cleanText } from '../../util/text.ts'
+import { probeOnce } from '../probe/health.ts'
+import { countAppConnections, gatherEvidence } from './evidence.ts'
+import { finishScript } from './finish.ts'
+import { ledgerShell, noteWords, STATE_EXIT } from './ledger-shell.ts'
+import { BUSY_EXIT, newToken, phaseLimitMs, phaseScript } from './phase.ts'
+import { phaseReader } from './phase-reader.ts'
+import { WORK_EXIT } from './run-shell.ts'
+
+export type HostPortOptions = {
+  readonly host: Host
+  readonly app: string
+  readonly layout: Layout
+  /** A living connection, opened again where it was lost. */
+  readonly connect: (signal: AbortSignal) => Promise<Connection>
+  readonly manager: ServiceManager
+  readonly service: ServiceSettings
+  readonly health: HealthSettings
+  readonly clock: Clock
+  /** Lease epoch for the ledger [0: no lease], and sh text that ends a script when the lease is no longer ours. */
+  readonly epoch?: () => number
+  readonly fence?: () => string
+}
+
+const SHORT_MS = 60_000
+const LEDGER_LINES = 2_000
+
+export function createHostPort(options: HostPortOptions): HostPort {
+  const { host, layout, manager } = options
+  const epoch = (): number => options.epoch?.() ?? 0
+  const fence = (): string => options.fence?.() ?? ''
+
+  /** A command that could not even start is tried once more on a new connection. */
+  async function run(signal: AbortSignal, command: (connection: Connection) => Promise<CommandResult>): Promise<CommandResult> {
+    try {
+      return await command(await options.connect(signal))
+    } catch (error) {
+      if (!(error instanceof RollgateError) || error.code !== 'E_LOST' || signal.aborted) throw error
+      return command(await options.connect(signal))
+    }
+  }
+
+  async function script(text: string, what: string, signal: AbortSignal): Promise<string> {
+    const { argv, stdin } = stdinScript(text)
+    const result = await run(signal, (connection) => connection.run({ argv, stdin, timeoutMs: SHORT_MS }, { signal }))
+    if (result.exitCode !== 0) throw scriptError(host.name, what, result)
+    return result.stdout
+  }
+
+  async function readLedger(signal: AbortSignal): Promise<readonly LedgerEntry[]> {
+    const ledger = quote(layout.ledger)
+    return readEntries(host.name, await script(`[ ! -f ${ledger} ] || tail -n ${LEDGER_LINES} ${ledger}`, 'its ledger could not be read', signal))
+  }
+
+  async function serviceStatus(signal: AbortSignal): Promise<readonly ServiceStatus[]> {
+    return Promise.all(
+      manager.units.map(async (unit) => {
+        try {
+          return manager.readStatus(unit, await run(signal, (connection) => connection.run(manager.status(unit), { signal, maxOutputBytes: 64 * 1024 })))
+        } catch (error) {
+          if (signal.aborted) throw error
+          // Not to be reached is not the same as stopped.
+          return { ...manager.readStatus(unit, LOST), detail: errorInfo(error).message }
+        }
+      }),
+    )
+  }
+
+  return {
+    name: host.name,
+    async open(rollout, plan, signal) {
+      const folder = quote(layout.rollout(rollout))
+      await script(
+        `umask 077
+${ledgerShell(layout, rollout, epoch())}${fence()}
+mkdir -p ${folder} && printf '%s\\n' ${quote(JSON.stringify(plan))} >${folder}/plan.part && mv -f ${folder}/plan.part ${folder}/plan.json || exit ${STATE_EXIT}
+${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
+`,
+        'the rollout could not be written to its ledger',
+        signal,
+      )
+    },
+    async runPhase(rollout, steps, { signal, onStep, onLine }) {
+      const token = newToken()
+      const reader = phaseReader(token, steps, { onStep, onLine })
+      const context = { app: options.app, host: host.name, layout, manager, rollout, epoch: epoch(), fence: fence(), token }
+      const { argv, stdin } = stdinScript(phaseScript(context, steps))
+      const timeoutMs = phaseLimitMs(steps, manager.units.length)
+      const result = await run(signal, (connection) =>
+        connection.run({ argv, stdin, timeoutMs }, { signal, maxOutputBytes: 1024, onLine: (line) => reader.line(line) }),
+      )
+      const said = reader.steps()
+      if (result.lost) return { steps: await believe(said, rollout, signal), lost: true }
+      if (said.every((step) => step.state === 'not-started')) throw phaseError(host.name, result, reader.before)
+      return { steps: said, lost: false }
+    },
+    async note(rollout, step, state, detail, signal) {
+      await script(`${ledgerShell(layout, rollout, epoch())}${fence()}\n${noteWords(step, state, detail)} || exit ${STATE_EXIT}\n`, 'its ledger could not be written', signal)
+    },
+    readLedger,
+    async current(signal) {
+      const said = await script(
+        `rg_link=$(readlink ${quote(layout.current)} 2>/dev/null) && [ -d ${quote(layout.current)} ] && printf '%s\\n' "$rg_link"; exit 0`,
+        '`current` could not be read',
+        signal,
+      )
+      const name = said.replace(/\/*\n$/, '').split('/').at(-1) ?? ''
+      return name === '' ? null : cleanText(name, 300)
+    },
+    serviceStatus,
+    async probe(health, signal) {
+      const began = performance.now()
+      try {
+        return await probeOnce(await options.connect(signal), health, signal)
+      } catch (error) {
+        if (signal.aborted) throw error
+        return { healthy: false, release: null, detail: errorInfo(error).message, durationMs: performance.now() - began }
+      }
+    },
+    async appConnections(health, signal) {
+      try {
+        return await countAppConnections(await options.connect(signal), health, signal)
+      } catch (error) {
+        if (signal.aborted) throw error
+        return null
+      }
+    },
+    async evidence(signal) {
+      try {
+        return await gatherEvidence(await options.connect(signal), manager, await serviceStatus(signal), signal)
+      } catch (error) {
+        return [`${host.name} cannot be asked: ${errorInfo(error).message}`]
+      }
+    },
+    async finish(rollout, finish, signal) {
+      const said = await script(finishScript(layout, rollout, epoch(), finish, fence()), 'the end of the rollout could not be recorded', signal)
+      return said.split('\n').flatMap((line) => (line.startsWith('pruned ') ? [line.slice('pruned '.length)] : []))
+    },
+  }
+
+  /** After a lost connection: what the host's ledger calls done is done, everything else is unknown. */
+  async function believe(said: PhaseResult['steps'], rollout: string, signal: AbortSignal): Promise<PhaseResult['steps']> {
+    let entries: readonly LedgerEntry[]
+    try {
+      entries = await readLedger(signal)
+    } catch (error) {
+      if (signal.aborted) throw error
+      return said
+    }
+    return said.map((step) => {
+      if (step.state !== 'unknown' && step.state !== 'not-started') return step
+      const last = entries.filter((entry) => entry.rollout === rollout && entry.step === step.step).at(-1)
+      if (last?.state === 'done') return { ...step, state: 'done', exitCode: 0, changed: true }
+      if (last?.state === 'started') return { ...step, state: 'unknown' }
+      // A failure on record is this attempt's only where we have seen it begin.
+      if (last?.state === 'failed' && step.state === 'unknown') return { ...step, state: 'failed', exitCode: Number.parseInt(last.detail, 10) || null }
+      return step
+    })
+  }
+}
+
+const LOST: CommandResult = { exitCode: null, stdout: '', stderr: '', truncated: false, durationMs: 0, lost: true, timedOut: false }
+
+/** @throws RollgateError E_STATE_VERSION */
+function readEntries(host: string, text: string): readonly LedgerEntry[] {
+  const { entries, newer } = parseLedger(text)
+  if (!newer) return entries
+  throw new RollgateError('E_STATE_VERSION', `the ledger on ${host} was written by a newer version of rollgate`, { host, hints: ['update rollgate on this machine'] })
+}
+
+function scriptError(host: string, what: string, result: CommandResult): RollgateError {
+  if (result.lost) return new RollgateError('E_LOST', `the connection to ${host} was lost: ${what}`, { host })
+  if (result.timedOut) return new RollgateError('E_TIMEOUT', `${host} did not answer in time: ${what}`, { host })
+  const evidence = linesOf(`${result.stdout}\n${result.stderr}`)
+  if (result.exitCode === STATE_EXIT) {
+    return new RollgateError('E_DISK', `${host}: ${what}: the state folder under release.root cannot be written`, {
+      host,
+      evidence,
+      exitCode: 5,
+      now: 'the host was not touched',
+      hints: ['make room on the file system of release.root, or give the login write access to it'],
+    })
+  }
+  return new RollgateError('E_COMMAND', `${host}: ${what} (exit code ${result.exitCode ?? 'none'})`, { host, evidence })
+}
+
+function phaseError(host: string, result: CommandResult, before: readonly string[]): RollgateError {
+  if (result.exitCode === BUSY_EXIT) {
+    return new RollgateError('E_COMMAND', `${host} is still busy with an earlier script of ours`, { host, evidence: before, hints: [`rollgate status   (what ${host} says now)`] })
+  }
+  if (result.exitCode === STATE_EXIT || result.exitCode === WORK_EXIT) return scriptError(host, 'the phase could not begin', { ...result, exitCode: STATE_EXIT, stdout: before.join('\n') })
+  return scriptError(host, 'the phase ended before its first step', { ...result, stdout: before.join('\n') })
+}
+
+function linesOf(text: string): readonly string[] {
+  return text
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .slice(-20)
+    .map((line) => cleanText(line, 500))
+}
