@@ -26,7 +26,11 @@ export function ledgerField(text: string, limit = 1_000): string {
  * Entries in the order of their lines. `unreadable` counts torn and foreign lines; `newer`: some of it was written by a
  * newer version, and the caller must refuse (E_STATE_VERSION).
  */
-export function parseLedger(text: string): { readonly entries: readonly LedgerEntry[]; readonly unreadable: number; readonly newer: boolean } {
+export function parseLedger(text: string): {
+  readonly entries: readonly LedgerEntry[]
+  readonly unreadable: number
+  readonly newer: boolean
+} {
   const entries: LedgerEntry[] = []
   let unreadable = 0
   let newer = false

@@ -26,7 +26,10 @@ const GRACE_MS = 500
  * Runs words, or a shell line of the user's. A non-zero exit is a value.
  * @throws RollgateError E_CANCELLED when the signal fires; E_COMMAND when it cannot be started at all
  */
-export async function runLocal(command: { readonly argv: readonly string[] } | { readonly shell: string }, options: LocalOptions = {}): Promise<CommandResult> {
+export async function runLocal(
+  command: { readonly argv: readonly string[] } | { readonly shell: string },
+  options: LocalOptions = {},
+): Promise<CommandResult> {
   const began = performance.now()
   if (options.signal?.aborted === true) throw new RollgateError('E_CANCELLED', 'interrupted')
   const [file = '', ...words] = 'argv' in command ? command.argv : ['/bin/sh', '-c', command.shell]
@@ -37,7 +40,11 @@ export async function runLocal(command: { readonly argv: readonly string[] } | {
     cleanup: true,
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env }, extendEnv: false }),
-    ...(options.input === undefined ? (options.stdin === undefined ? { stdin: 'ignore' } : { input: options.stdin }) : { input: Readable.from(options.input, { objectMode: false }) }),
+    ...(options.input === undefined
+      ? options.stdin === undefined
+        ? { stdin: 'ignore' }
+        : { input: options.stdin }
+      : { input: Readable.from(options.input, { objectMode: false }) }),
   } satisfies Options
   const child = execa(file, words, settings)
   const output = collectLines(options.onLine, options.maxOutputBytes)
@@ -65,12 +72,17 @@ export async function runLocal(command: { readonly argv: readonly string[] } | {
     const exit = await new Promise<{ code: number | null; signal: string | null; error: Error | null }>((resolve) => {
       child.nodeChildProcess.once('exit', (code: number | null, signal: string | null) => resolve({ code, signal, error: null }))
       child.nodeChildProcess.once('error', (error: Error) => resolve({ code: null, signal: null, error }))
-      child.catch((error: unknown) => resolve({ code: null, signal: null, error: error instanceof Error ? error : new Error(String(error)) }))
+      child.catch((error: unknown) =>
+        resolve({ code: null, signal: null, error: error instanceof Error ? error : new Error(String(error)) }),
+      )
     })
     if (exit.error !== null && exit.code === null && exit.signal === null && child.pid === undefined) {
       throw new RollgateError('E_COMMAND', `${file} cannot be started: ${exit.error.message}`, { cause: exit.error })
     }
-    const drained = await Promise.race([Promise.all(streams).then(() => true), new Promise<false>((resolve) => setTimeout(() => resolve(false), GRACE_MS))])
+    const drained = await Promise.race([
+      Promise.all(streams).then(() => true),
+      new Promise<false>((resolve) => setTimeout(() => resolve(false), GRACE_MS)),
+    ])
     if (!drained) {
       child.stdout?.destroy()
       child.stderr?.destroy()

@@ -119,7 +119,11 @@ async function runBatch(run: Run, batch: Batch): Promise<ErrorInfo | null> {
           })
       }
     },
-    { patienceMs: run.plan.policy.progressDeadlineMs, enough: () => run.stopped || thrown !== null, takesOut: (track) => takesOut(run, run.failed.has(track.host) ? wayBackSteps(run, track) : track.steps) },
+    {
+      patienceMs: run.plan.policy.progressDeadlineMs,
+      enough: () => run.stopped || thrown !== null,
+      takesOut: (track) => takesOut(run, run.failed.has(track.host) ? wayBackSteps(run, track) : track.steps),
+    },
   )
   if (thrown !== null) throw thrown
   const first = left[0]

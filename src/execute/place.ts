@@ -20,7 +20,11 @@ export async function statesBefore(run: Run, track: Track): Promise<readonly Ser
   return states.map((state) => {
     const recorded = track.rotation.find((server) => sameServer(server, state.ref))
     if (recorded === undefined) {
-      throw new RollgateError('E_BALANCER_SERVER', `${state.ref.backend}/${state.ref.server} on ${state.ref.balancer} is not the server that the plan was made for`, { host: track.host })
+      throw new RollgateError(
+        'E_BALANCER_SERVER',
+        `${state.ref.backend}/${state.ref.server} on ${state.ref.balancer} is not the server that the plan was made for`,
+        { host: track.host },
+      )
     }
     return { ...state, admin: recorded.admin, weight: recorded.weight }
   })

@@ -19,7 +19,10 @@ export async function snapshot(servers: Servers, signal: AbortSignal): Promise<r
   const read = await Promise.all([...byBalancer].map(([balancer, refs]) => balancer.read(refs, signal)))
   const states = read.flat()
   return servers.map(({ ref }) => {
-    const state = states.find((candidate) => candidate.ref.balancer === ref.balancer && candidate.ref.backend === ref.backend && candidate.ref.server === ref.server)
+    const state = states.find(
+      (candidate) =>
+        candidate.ref.balancer === ref.balancer && candidate.ref.backend === ref.backend && candidate.ref.server === ref.server,
+    )
     if (state === undefined) throw new RollgateError('E_BALANCER_SERVER', `${ref.balancer} no longer knows ${ref.backend}/${ref.server}`)
     return state
   })
@@ -39,7 +42,11 @@ export async function isOut(servers: Servers, signal: AbortSignal): Promise<bool
 /** As recorded: ready and up where it was ready, untouched where it was not. */
 export async function isIn(servers: Servers, before: readonly ServerState[], signal: AbortSignal): Promise<boolean> {
   const states = await snapshot(servers, signal)
-  return states.every((state, index) => (before[index]?.admin === 'ready' ? state.admin === 'ready' && (state.health === 'up' || state.health === 'unchecked') : state.admin === before[index]?.admin))
+  return states.every((state, index) =>
+    before[index]?.admin === 'ready'
+      ? state.admin === 'ready' && (state.health === 'up' || state.health === 'unchecked')
+      : state.admin === before[index]?.admin,
+  )
 }
 
 export type TakeOut = {
@@ -78,8 +85,15 @@ export async function takeOut(options: TakeOut): Promise<{ readonly cut: number;
     throw failed.reason
   }
   // Sticky and persistent clients come even in drain, none in maintenance: only now zero is final.
-  if (!(await emptied(options, ours, Math.max(deadline, clock.now() + 2_000))) && drain.onDeadline === 'fail') await pastDeadline(options, ours)
-  return { cut, evidence: cut > 0 ? 'not empty at the deadline' : `nothing in flight in ${SAMPLES} samples on ${new Set(ours.map(({ balancer }) => balancer.id)).size} balancer(s)` }
+  if (!(await emptied(options, ours, Math.max(deadline, clock.now() + 2_000))) && drain.onDeadline === 'fail')
+    await pastDeadline(options, ours)
+  return {
+    cut,
+    evidence:
+      cut > 0
+        ? 'not empty at the deadline'
+        : `nothing in flight in ${SAMPLES} samples on ${new Set(ours.map(({ balancer }) => balancer.id)).size} balancer(s)`,
+  }
 }
 
 /** Three zero samples in a row on every balancer; a reload in between forgets the drain, which is then set again. */
@@ -122,8 +136,13 @@ async function pastDeadline(options: TakeOut, ours: Servers): Promise<number> {
   const left = states.reduce((sum, state) => sum + load(state), 0)
   if (drain.onDeadline === 'continue') return 0
   if (drain.onDeadline === 'cut') {
-    const closed = await Promise.all(ours.map(async ({ balancer, ref }) => (await balancer.closeSessions?.(ref, { signal, deadlineMs: drain.deadlineMs }))?.closed ?? 0))
-    return Math.max(left, closed.reduce((sum, count) => sum + count, 0))
+    const closed = await Promise.all(
+      ours.map(async ({ balancer, ref }) => (await balancer.closeSessions?.(ref, { signal, deadlineMs: drain.deadlineMs }))?.closed ?? 0),
+    )
+    return Math.max(
+      left,
+      closed.reduce((sum, count) => sum + count, 0),
+    )
   }
   await putBack(options, ours)
   const where = states.filter((state) => load(state) > 0).map(name)
@@ -174,24 +193,34 @@ export async function bringBack(options: BringBack): Promise<readonly ServerStat
   await Promise.all(
     ours.map(({ balancer, ref }) => {
       const recorded = before[servers.findIndex((server) => server.ref === ref)]
-      return patiently(options, () => (recorded === undefined ? balancer.ready(ref, change) : balancer.restore({ ...recorded, ref }, change)))
+      return patiently(options, () =>
+        recorded === undefined ? balancer.ready(ref, change) : balancer.restore({ ...recorded, ref }, change),
+      )
     }),
   )
   const deadline = clock.now() + deadlineMs
   let ups = 0
   for (;;) {
     const states = await patiently(options, () => snapshot(ours, signal))
-    ups = states.every((state) => state.admin === 'ready' && (state.health === 'up' || state.health === 'unchecked') && state.warmingPercent === null) ? ups + 1 : 0
+    ups = states.every(
+      (state) => state.admin === 'ready' && (state.health === 'up' || state.health === 'unchecked') && state.warmingPercent === null,
+    )
+      ? ups + 1
+      : 0
     if (ups >= 2) return states
     if (clock.now() >= deadline) {
       const down = states.filter((state) => state.health !== 'up' && state.health !== 'unchecked')
       if (down.length === 0) return states
       await Promise.allSettled(ours.map(({ balancer, ref }) => balancer.drain(ref, change)))
-      throw new RollgateError('E_NOT_UP', `${options.host} did not come up in the balancer: ${down.map((state) => `${name(state)} is ${state.detail}`).join(', ')}`, {
-        host: options.host,
-        now: `${options.host} is kept out of rotation`,
-        hints: ["look at the balancer's own health check of this server"],
-      })
+      throw new RollgateError(
+        'E_NOT_UP',
+        `${options.host} did not come up in the balancer: ${down.map((state) => `${name(state)} is ${state.detail}`).join(', ')}`,
+        {
+          host: options.host,
+          now: `${options.host} is kept out of rotation`,
+          hints: ["look at the balancer's own health check of this server"],
+        },
+      )
     }
     options.waiting(states.map((state) => `${state.ref.backend}/${state.ref.server} ${state.detail}`).join(', '))
     await clock.sleep(SAMPLE_MS, signal)
@@ -204,7 +233,10 @@ async function patiently<T>(options: BringBack, work: () => Promise<T>): Promise
     try {
       return await work()
     } catch (error) {
-      const retry = error instanceof RollgateError && error.code === 'E_BALANCER_UNREACHABLE' && options.clock.now() - began < (options.retryMs ?? RETRY_MS)
+      const retry =
+        error instanceof RollgateError &&
+        error.code === 'E_BALANCER_UNREACHABLE' &&
+        options.clock.now() - began < (options.retryMs ?? RETRY_MS)
       if (!retry) throw error
       options.waiting(`the balancer cannot be talked to, trying again: ${error.message}`)
       await options.clock.sleep(1_000, options.signal)

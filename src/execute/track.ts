@@ -51,7 +51,9 @@ async function stayOut(run: Run, track: Track, steps: readonly Step[], phase: re
   const { servers } = run.context.ports.settings(track.host)
   if ((await snapshot(servers, run.context.signal)).every((state) => state.admin !== 'ready')) return
   run.context.emit({ type: 'warning', host: track.host, message: `${track.host} is in rotation again, draining it once more` })
-  await goOut(run, track, drain, waitSignal(run), (detail) => run.context.emit({ type: 'step.waiting', step: drain.id, host: track.host, detail }))
+  await goOut(run, track, drain, waitSignal(run), (detail) =>
+    run.context.emit({ type: 'step.waiting', step: drain.id, host: track.host, detail }),
+  )
 }
 
 function isRemote(step: Step): step is RemoteStep {

@@ -90,7 +90,10 @@ async function look(observed: ObservedHost, options: ObserveOptions): Promise<Re
     ...facts,
     clockSkewMs: Math.abs(skewMs) < 1_000 ? 0 : Math.round(skewMs),
     services,
-    health: answer === null || (!answer.healthy && said.current === null) ? null : { healthy: answer.healthy, release: answer.release, detail: answer.detail },
+    health:
+      answer === null || (!answer.healthy && said.current === null)
+        ? null
+        : { healthy: answer.healthy, release: answer.release, detail: answer.detail },
   }
 }
 
@@ -99,13 +102,17 @@ async function askHost(connection: Connection, script: string, signal: AbortSign
   const name = connection.host.name
   const result = await connection.run({ argv, stdin, timeoutMs: LOOK_TIMEOUT_MS }, { signal, maxOutputBytes: LOOK_BYTES })
   if (result.lost) throw new RollgateError('E_LOST', `the connection to ${name} was lost at the first look`, { host: name, exitCode: 4 })
-  if (result.timedOut) throw new RollgateError('E_UNREACHABLE', `${name} did not answer the first look within ${LOOK_TIMEOUT_MS / 1000} s`, { host: name })
+  if (result.timedOut)
+    throw new RollgateError('E_UNREACHABLE', `${name} did not answer the first look within ${LOOK_TIMEOUT_MS / 1000} s`, { host: name })
   return parseLook(result.stdout, name)
 }
 
 async function askService(connection: Connection, manager: ServiceManager, unit: string, signal: AbortSignal): Promise<ServiceStatus> {
   const command = manager.status(unit)
-  const result = await connection.run({ ...command, timeoutMs: command.timeoutMs ?? STATUS_TIMEOUT_MS }, { signal, maxOutputBytes: 64 * 1024 })
+  const result = await connection.run(
+    { ...command, timeoutMs: command.timeoutMs ?? STATUS_TIMEOUT_MS },
+    { signal, maxOutputBytes: 64 * 1024 },
+  )
   return manager.readStatus(unit, result)
 }
 
@@ -152,7 +159,12 @@ async function placesOf(
 }
 
 /** From the list that was read already; what is not in it (another backend) is asked for. */
-async function statesOf(balancer: LoadBalancer, refs: readonly ServerRef[], list: readonly ServerState[], signal: AbortSignal): Promise<readonly ServerState[]> {
+async function statesOf(
+  balancer: LoadBalancer,
+  refs: readonly ServerRef[],
+  list: readonly ServerState[],
+  signal: AbortSignal,
+): Promise<readonly ServerState[]> {
   const known = refs.map((ref) => list.find((state) => state.ref.backend === ref.backend && state.ref.server === ref.server))
   const missing = refs.filter((_, index) => known[index] === undefined)
   const read = missing.length === 0 ? [] : await balancer.read(missing, signal)

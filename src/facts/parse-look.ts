@@ -18,7 +18,8 @@ export function parseLook(text: string, host: string): Look {
   })
   const all = (key: string): readonly string[] => lines.flatMap(([name, value]) => (name === key ? [value] : []))
   const one = (key: string): string => all(key)[0] ?? ''
-  if (one('begin') !== '1' || one('end') !== '1') throw new RollgateError('E_COMMAND', `${host} did not answer the first look completely`, { host, exitCode: 4 })
+  if (one('begin') !== '1' || one('end') !== '1')
+    throw new RollgateError('E_COMMAND', `${host} did not answer the first look completely`, { host, exitCode: 4 })
   const installed = all('release').flatMap((line) => readRelease(line, host))
   const foreign = all('foreign').map((name) => cleanText(name, 300))
   const ledger = parseLedger(all('ledger').join('\n'))
@@ -91,7 +92,16 @@ function readDisk(free: string, inodes: string, temp: string): DiskFacts | null 
 function readTools(tar: string, found: ReadonlySet<string>): ToolFacts {
   const flavour = tar.toLowerCase()
   return {
-    tar: tar === '' ? 'missing' : flavour.includes('gnu tar') ? 'gnu' : flavour.includes('busybox') ? 'busybox' : flavour.includes('bsdtar') ? 'bsd' : 'other',
+    tar:
+      tar === ''
+        ? 'missing'
+        : flavour.includes('gnu tar')
+          ? 'gnu'
+          : flavour.includes('busybox')
+            ? 'busybox'
+            : flavour.includes('bsdtar')
+              ? 'bsd'
+              : 'other',
     zstd: found.has('zstd'),
     gzip: found.has('gzip'),
     sha256sum: found.has('sha256sum') || found.has('shasum'),
@@ -144,7 +154,17 @@ export function parseReleaseInfo(json: string, host: string): ReleaseInfo | null
   }
   const [id, hash, artifact, by] = [text('id'), text('hash'), text('artifact'), text('by')]
   const [counter, bytes, files] = [whole('counter'), whole('bytes'), whole('files')]
-  if (version !== 1 || id === null || hash === null || artifact === null || by === null || counter === null || bytes === null || files === null) return null
+  if (
+    version !== 1 ||
+    id === null ||
+    hash === null ||
+    artifact === null ||
+    by === null ||
+    counter === null ||
+    bytes === null ||
+    files === null
+  )
+    return null
   if (!/^r\d{1,15}-[0-9a-f]{8}$/.test(id) || !/^[0-9a-f]{8,128}$/.test(hash) || !/^[0-9a-f]{8,128}$/.test(artifact)) return null
   return { version, id, counter, hash, artifact, bytes, files, by, revision: readRevision(value.get('revision')) }
 }

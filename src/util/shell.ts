@@ -13,11 +13,16 @@ export function quoteAll(words: readonly string[]): string {
 }
 
 /** A command line of words, in a folder, with an environment. */
-export function shellCommand(command: { readonly argv: readonly string[]; readonly cwd?: string; readonly env?: Readonly<Record<string, string>> }): string {
+export function shellCommand(command: {
+  readonly argv: readonly string[]
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+}): string {
   const parts: string[] = []
   if (command.cwd !== undefined) parts.push(`cd -- ${quote(command.cwd)} &&`)
   const variables = Object.entries(command.env ?? {})
-  for (const [name] of variables) if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name for a variable`)
+  for (const [name] of variables)
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name for a variable`)
   if (variables.length > 0) parts.push('env', ...variables.map(([name, value]) => quote(`${name}=${value}`)))
   parts.push(quoteAll(command.argv))
   return parts.join(' ')

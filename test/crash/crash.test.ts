@@ -14,16 +14,41 @@ const R1 = 'r1-aaaaaaaa'
 const R2 = 'r2-bbbbbbbb'
 const NAMES = ['a', 'b', 'c', 'd']
 
-type Scenario = { readonly name: string; readonly ends: Outcome['kind']; readonly on: readonly (string | null)[]; readonly world: () => World; readonly plan: Plan }
+type Scenario = {
+  readonly name: string
+  readonly ends: Outcome['kind']
+  readonly on: readonly (string | null)[]
+  readonly world: () => World
+  readonly plan: Plan
+}
 
-function planFor(previous: string | null, rollout: Parameters<typeof aConfig>[1], intent: 'deploy' | 'rollback' | 'restart' = 'deploy'): Plan {
+function planFor(
+  previous: string | null,
+  rollout: Parameters<typeof aConfig>[1],
+  intent: 'deploy' | 'rollback' | 'restart' = 'deploy',
+): Plan {
   const config = aConfig(
     NAMES.map((name) => aHost(name)),
     rollout,
-    { hooks: { before_rollout: [hook('migrate')], before_activate: [], after_activate: [{ ...hook('warm'), on: 'host' }], after_rollout: [hook('bye')], on_failure: [hook('page')] } },
+    {
+      hooks: {
+        before_rollout: [hook('migrate')],
+        before_activate: [],
+        after_activate: [{ ...hook('warm'), on: 'host' }],
+        after_rollout: [hook('bye')],
+        on_failure: [hook('page')],
+      },
+    },
   )
   const facts = theFacts(Object.fromEntries(NAMES.map((name) => [name, { current: previous }])))
-  const built = buildPlan({ config, configHash: 'c', facts, basedOn: 'f', intent: intent === 'restart' ? { kind: 'restart' } : { kind: intent, release: R2 }, only: null })
+  const built = buildPlan({
+    config,
+    configHash: 'c',
+    facts,
+    basedOn: 'f',
+    intent: intent === 'restart' ? { kind: 'restart' } : { kind: intent, release: R2 },
+    only: null,
+  })
   expect(built.refusals).toEqual([])
   return built.plan
 }
@@ -32,13 +57,55 @@ const hook = (name: string) => ({ name, run: name, on: 'local' as const, timeout
 const scenarios: readonly Scenario[] = [
   { name: 'a good release', ends: 'succeeded', on: [R2, R2, R2, R2], world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}) },
   { name: 'a first deploy', ends: 'succeeded', on: [R2, R2, R2, R2], world: () => makeWorld(NAMES, null, 0), plan: planFor(null, {}) },
-  { name: 'a release that is bad everywhere', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([R2]), plan: planFor(R1, {}) },
-  { name: 'a release that is bad on the last host', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([`d:${R2}`]), plan: planFor(R1, {}) },
-  { name: 'bad on the last host, halting', ends: 'partial', on: [R2, R2, R2, R1], world: () => spoiled([`d:${R2}`]), plan: planFor(R1, { onFailure: 'halt' }) },
-  { name: 'bad on one host, with a budget of one', ends: 'partial', on: [R2, R1, R2, R2], world: () => spoiled([`b:${R2}`]), plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }) },
-  { name: 'bad on two hosts, with a budget of one', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([`b:${R2}`, `d:${R2}`]), plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }) },
-  { name: 'two at once', ends: 'succeeded', on: [R2, R2, R2, R2], world: () => ({ ...makeWorld(NAMES, R1, 2), minReady: 2 }), plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }) },
-  { name: 'two at once, bad on the third', ends: 'rolled-back', on: [R1, R1, R1, R1], world: () => spoiled([`c:${R2}`], 2), plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }) },
+  {
+    name: 'a release that is bad everywhere',
+    ends: 'rolled-back',
+    on: [R1, R1, R1, R1],
+    world: () => spoiled([R2]),
+    plan: planFor(R1, {}),
+  },
+  {
+    name: 'a release that is bad on the last host',
+    ends: 'rolled-back',
+    on: [R1, R1, R1, R1],
+    world: () => spoiled([`d:${R2}`]),
+    plan: planFor(R1, {}),
+  },
+  {
+    name: 'bad on the last host, halting',
+    ends: 'partial',
+    on: [R2, R2, R2, R1],
+    world: () => spoiled([`d:${R2}`]),
+    plan: planFor(R1, { onFailure: 'halt' }),
+  },
+  {
+    name: 'bad on one host, with a budget of one',
+    ends: 'partial',
+    on: [R2, R1, R2, R2],
+    world: () => spoiled([`b:${R2}`]),
+    plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }),
+  },
+  {
+    name: 'bad on two hosts, with a budget of one',
+    ends: 'rolled-back',
+    on: [R1, R1, R1, R1],
+    world: () => spoiled([`b:${R2}`, `d:${R2}`]),
+    plan: planFor(R1, { failureBudget: { kind: 'count', count: 1 } }),
+  },
+  {
+    name: 'two at once',
+    ends: 'succeeded',
+    on: [R2, R2, R2, R2],
+    world: () => ({ ...makeWorld(NAMES, R1, 2), minReady: 2 }),
+    plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }),
+  },
+  {
+    name: 'two at once, bad on the third',
+    ends: 'rolled-back',
+    on: [R1, R1, R1, R1],
+    world: () => spoiled([`c:${R2}`], 2),
+    plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }),
+  },
   { name: 'a restart', ends: 'succeeded', on: [R1, R1, R1, R1], world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}, 'restart') },
 ]
 
@@ -52,7 +119,12 @@ function spoiled(bad: readonly string[], minReady = 3): World {
 const final = (world: World) =>
   [...world.hosts.values()].map((host) => ({ name: host.name, current: host.current, running: host.running, admin: host.admin }))
 
-async function runOnce(world: World, plan: Plan, journal: readonly Stamped<DurableEvent>[], crashAfter?: number): Promise<{ outcome: Outcome | null; journal: Stamped<DurableEvent>[] }> {
+async function runOnce(
+  world: World,
+  plan: Plan,
+  journal: readonly Stamped<DurableEvent>[],
+  crashAfter?: number,
+): Promise<{ outcome: Outcome | null; journal: Stamped<DurableEvent>[] }> {
   const harness = makeHarness(world, { journal, ...(crashAfter === undefined ? {} : { crashAfter }) })
   try {
     let progress = replay(harness.journal)
@@ -88,7 +160,9 @@ describe('crash and resume', () => {
           const two = one.outcome === null ? await runOnce(world, scenario.plan, one.journal, second) : one
           const three = two.outcome === null ? await runOnce(world, scenario.plan, two.journal) : two
           pairs += 1
-          expect(three.outcome?.kind, `crashed after ${first}, then after ${second}: ${JSON.stringify(three.outcome)}`).toBe(whole.outcome?.kind)
+          expect(three.outcome?.kind, `crashed after ${first}, then after ${second}: ${JSON.stringify(three.outcome)}`).toBe(
+            whole.outcome?.kind,
+          )
           expect(final(world), `crashed after ${first}, then after ${second}`).toEqual(final(reference))
           expect(world.violations, `crashed after ${first}, then after ${second}`).toEqual([])
         }

@@ -9,7 +9,12 @@ const LOG_LINES = 20
 const PORT_LINES = 20
 const TIMEOUT_MS = 8_000
 
-export async function gatherEvidence(connection: Connection, manager: ServiceManager, status: readonly ServiceStatus[], signal: AbortSignal): Promise<readonly string[]> {
+export async function gatherEvidence(
+  connection: Connection,
+  manager: ServiceManager,
+  status: readonly ServiceStatus[],
+  signal: AbortSignal,
+): Promise<readonly string[]> {
   const ask = async (argv: readonly [string, ...string[]]): Promise<readonly string[]> => {
     try {
       const result = await connection.run({ argv, timeoutMs: TIMEOUT_MS }, { signal, maxOutputBytes: 256 * 1024 })

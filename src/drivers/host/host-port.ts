@@ -63,14 +63,20 @@ export function createHostPort(options: HostPortOptions): HostPort {
 
   async function readLedger(signal: AbortSignal): Promise<readonly LedgerEntry[]> {
     const ledger = quote(layout.ledger)
-    return readEntries(host.name, await script(`[ ! -f ${ledger} ] || tail -n ${LEDGER_LINES} ${ledger}`, 'its ledger could not be read', signal))
+    return readEntries(
+      host.name,
+      await script(`[ ! -f ${ledger} ] || tail -n ${LEDGER_LINES} ${ledger}`, 'its ledger could not be read', signal),
+    )
   }
 
   async function serviceStatus(signal: AbortSignal): Promise<readonly ServiceStatus[]> {
     return Promise.all(
       manager.units.map(async (unit) => {
         try {
-          return manager.readStatus(unit, await run(signal, (connection) => connection.run(manager.status(unit), { signal, maxOutputBytes: 64 * 1024 })))
+          return manager.readStatus(
+            unit,
+            await run(signal, (connection) => connection.run(manager.status(unit), { signal, maxOutputBytes: 64 * 1024 })),
+          )
         } catch (error) {
           if (signal.aborted) throw error
           // Not to be reached is not the same as stopped.
@@ -109,7 +115,11 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
       return { steps: said, lost: false }
     },
     async note(rollout, step, state, detail, signal) {
-      await script(`${ledgerShell(layout, rollout, epoch())}${fence()}\n${noteWords(step, state, detail)} || exit ${STATE_EXIT}\n`, 'its ledger could not be written', signal)
+      await script(
+        `${ledgerShell(layout, rollout, epoch())}${fence()}\n${noteWords(step, state, detail)} || exit ${STATE_EXIT}\n`,
+        'its ledger could not be written',
+        signal,
+      )
     },
     readLedger,
     async current(signal) {
@@ -118,7 +128,11 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
         '`current` could not be read',
         signal,
       )
-      const name = said.replace(/\/*\n$/, '').split('/').at(-1) ?? ''
+      const name =
+        said
+          .replace(/\/*\n$/, '')
+          .split('/')
+          .at(-1) ?? ''
       return name === '' ? null : cleanText(name, 300)
     },
     serviceStatus,
@@ -147,7 +161,11 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
       }
     },
     async finish(rollout, finish, signal) {
-      const said = await script(finishScript(layout, rollout, epoch(), finish, fence()), 'the end of the rollout could not be recorded', signal)
+      const said = await script(
+        finishScript(layout, rollout, epoch(), finish, fence()),
+        'the end of the rollout could not be recorded',
+        signal,
+      )
       return said.split('\n').flatMap((line) => (line.startsWith('pruned ') ? [line.slice('pruned '.length)] : []))
     },
   }
@@ -167,7 +185,8 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
       if (last?.state === 'done') return { ...step, state: 'done', exitCode: 0, changed: true }
       if (last?.state === 'started') return { ...step, state: 'unknown' }
       // A failure on record is this attempt's only where we have seen it begin.
-      if (last?.state === 'failed' && step.state === 'unknown') return { ...step, state: 'failed', exitCode: Number.parseInt(last.detail, 10) || null }
+      if (last?.state === 'failed' && step.state === 'unknown')
+        return { ...step, state: 'failed', exitCode: Number.parseInt(last.detail, 10) || null }
       return step
     })
   }
@@ -179,7 +198,10 @@ const LOST: CommandResult = { exitCode: null, stdout: '', stderr: '', truncated:
 function readEntries(host: string, text: string): readonly LedgerEntry[] {
   const { entries, newer } = parseLedger(text)
   if (!newer) return entries
-  throw new RollgateError('E_STATE_VERSION', `the ledger on ${host} was written by a newer version of rollgate`, { host, hints: ['update rollgate on this machine'] })
+  throw new RollgateError('E_STATE_VERSION', `the ledger on ${host} was written by a newer version of rollgate`, {
+    host,
+    hints: ['update rollgate on this machine'],
+  })
 }
 
 function scriptError(host: string, what: string, result: CommandResult): RollgateError {
@@ -200,9 +222,14 @@ function scriptError(host: string, what: string, result: CommandResult): Rollgat
 
 function phaseError(host: string, result: CommandResult, before: readonly string[]): RollgateError {
   if (result.exitCode === BUSY_EXIT) {
-    return new RollgateError('E_COMMAND', `${host} is still busy with an earlier script of ours`, { host, evidence: before, hints: [`rollgate status   (what ${host} says now)`] })
+    return new RollgateError('E_COMMAND', `${host} is still busy with an earlier script of ours`, {
+      host,
+      evidence: before,
+      hints: [`rollgate status   (what ${host} says now)`],
+    })
   }
-  if (result.exitCode === STATE_EXIT || result.exitCode === WORK_EXIT) return scriptError(host, 'the phase could not begin', { ...result, exitCode: STATE_EXIT, stdout: before.join('\n') })
+  if (result.exitCode === STATE_EXIT || result.exitCode === WORK_EXIT)
+    return scriptError(host, 'the phase could not begin', { ...result, exitCode: STATE_EXIT, stdout: before.join('\n') })
   return scriptError(host, 'the phase ended before its first step', { ...result, stdout: before.join('\n') })
 }
 

@@ -1,7 +1,8 @@
 // sh fragments that write the ledger. A line goes out in one append; where the last line was torn (full disk, power cut),
 // a newline is put behind it first, so that the next entry does not become part of it. All words are safe by then.
-import { ledgerField } from '../../domain/ledger-line.ts'
+
 import type { Layout } from '../../domain/layout.ts'
+import { ledgerField } from '../../domain/ledger-line.ts'
 import { quote } from '../../util/shell.ts'
 
 /** Above this the ledger is cut back to its last lines, when nothing is unfinished. */

@@ -61,7 +61,10 @@ export function phaseReader(
         blank += 1
         return
       }
-      const said = stream === 'stdout' && text.startsWith(`${token} `) ? /^(start|end) (\d{1,4})(?: (\d{1,3}) ([01]))?$/.exec(text.slice(token.length + 1)) : null
+      const said =
+        stream === 'stdout' && text.startsWith(`${token} `)
+          ? /^(start|end) (\d{1,4})(?: (\d{1,3}) ([01]))?$/.exec(text.slice(token.length + 1))
+          : null
       for (let lines = said === null ? blank : blank - 1; lines > 0; lines -= 1) put({ stream, text: '' })
       blank = 0
       if (said === null) put({ stream, text: cleanText(text, LINE_LIMIT) })

@@ -2,10 +2,10 @@
 // user's cannot fake it), writes its intent and its result to the ledger, and the first failure ends the script. A
 // script whose connection was lost runs to its end; its successor waits for it and does not repeat what it did.
 import { randomBytes } from 'node:crypto'
+import { RollgateError } from '../../domain/error.ts'
 import { ENV_FILE, type Layout } from '../../domain/layout.ts'
 import { ledgerField } from '../../domain/ledger-line.ts'
 import type { RemoteStep } from '../../domain/ports.ts'
-import { RollgateError } from '../../domain/error.ts'
 import type { ServiceManager } from '../../domain/service.ts'
 import { quote, quoteAll, shellCommand } from '../../util/shell.ts'
 import { activateShell, activateWords, folderName } from './activate.ts'

@@ -25,7 +25,11 @@ export async function probeOnce(connection: Connection, health: HealthSettings, 
   try {
     answer = await ask(connection, check, version, both)
   } catch (error) {
-    answer = { healthy: false, release: null, detail: deadline.aborted ? `timed out after ${limit} ms${whereOf(check)}` : failureOf(error, check) }
+    answer = {
+      healthy: false,
+      release: null,
+      detail: deadline.aborted ? `timed out after ${limit} ms${whereOf(check)}` : failureOf(error, check),
+    }
   }
   if (signal.aborted) throw new RollgateError('E_CANCELLED', 'interrupted', { cause: signal.reason })
   if (answer.healthy && version.kind === 'command') answer = await versionByCommand(connection, version.run, answer, signal)
@@ -50,7 +54,10 @@ async function ask(connection: Connection, check: HealthCheck, version: VersionP
       return judgeHttp(await httpOver(stream, { host: address, port, path, headers, signal }), check, version, performance.now() - began)
     }
     case 'command': {
-      const result = await connection.run({ argv: ['sh', '-c', check.run], timeoutMs: check.timeoutMs }, { signal, maxOutputBytes: 64 * 1024 })
+      const result = await connection.run(
+        { argv: ['sh', '-c', check.run], timeoutMs: check.timeoutMs },
+        { signal, maxOutputBytes: 64 * 1024 },
+      )
       return { healthy: result.exitCode === 0, release: null, detail: `command ${endOf(result)}${said(result)}` }
     }
     default:
@@ -59,17 +66,30 @@ async function ask(connection: Connection, check: HealthCheck, version: VersionP
 }
 
 /** What an HTTP answer means. Pure. */
-export function judgeHttp(answer: HttpAnswer, check: Extract<HealthCheck, { kind: 'http' }>, version: VersionProof, durationMs: number): Answer {
+export function judgeHttp(
+  answer: HttpAnswer,
+  check: Extract<HealthCheck, { kind: 'http' }>,
+  version: VersionProof,
+  durationMs: number,
+): Answer {
   const healthy = check.status.includes(answer.status)
   const first = `HTTP ${answer.status} in ${Math.round(durationMs)} ms`
   if (!healthy) {
     const body = cleanText(answer.body.trim().replace(/\s+/g, ' '), SHOWN)
     const target = answer.headers.location === undefined ? '' : ` to ${cleanText(answer.headers.location, SHOWN)}`
-    return { healthy, release: releaseOf(answer, version).release, detail: `${first}${target}${body === '' ? '' : `: ${JSON.stringify(body)}`}` }
+    return {
+      healthy,
+      release: releaseOf(answer, version).release,
+      detail: `${first}${target}${body === '' ? '' : `: ${JSON.stringify(body)}`}`,
+    }
   }
   const { release, problem } = releaseOf(answer, version)
   if (problem !== null) return { healthy, release, detail: `${first}, but ${problem}` }
-  return { healthy, release, detail: release === null ? first : `${first}, ${version.kind === 'header' ? version.name.toLowerCase() : 'release'} is ${release}` }
+  return {
+    healthy,
+    release,
+    detail: release === null ? first : `${first}, ${version.kind === 'header' ? version.name.toLowerCase() : 'release'} is ${release}`,
+  }
 }
 
 function releaseOf(answer: HttpAnswer, version: VersionProof): { readonly release: string | null; readonly problem: string | null } {
@@ -101,7 +121,8 @@ async function versionByCommand(connection: Connection, run: string, answer: Ans
     if (signal.aborted) throw error
     return { ...answer, release: '', detail: `${answer.detail}, but the version command could not be run: ${failureOf(error, null)}` }
   }
-  if (result.exitCode !== 0) return { ...answer, release: '', detail: `${answer.detail}, but the version command ${endOf(result)}${said(result)}` }
+  if (result.exitCode !== 0)
+    return { ...answer, release: '', detail: `${answer.detail}, but the version command ${endOf(result)}${said(result)}` }
   const release = cleanText(result.stdout.trim(), SHOWN)
   return { ...answer, release, detail: `${answer.detail}, release is ${release === '' ? 'not named' : release}` }
 }

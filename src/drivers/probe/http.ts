@@ -18,7 +18,13 @@ const BODY_LIMIT = 64 * 1024
 /** @throws whatever undici or the stream throws; the stream is gone afterwards in every case */
 export async function httpOver(
   stream: Duplex,
-  request: { readonly host: string; readonly port: number; readonly path: string; readonly headers: Readonly<Record<string, string>>; readonly signal: AbortSignal },
+  request: {
+    readonly host: string
+    readonly port: number
+    readonly path: string
+    readonly headers: Readonly<Record<string, string>>
+    readonly signal: AbortSignal
+  },
 ): Promise<HttpAnswer> {
   const host = request.host.includes(':') ? `[${request.host}]` : request.host
   // undici's types want a net.Socket; it uses what every Duplex has (ssh2's channels are Duplexes).
@@ -29,7 +35,13 @@ export async function httpOver(
     bodyTimeout: 0,
   })
   try {
-    const answer = await client.request({ method: 'GET', path: request.path, headers: request.headers, reset: true, signal: request.signal })
+    const answer = await client.request({
+      method: 'GET',
+      path: request.path,
+      headers: request.headers,
+      reset: true,
+      signal: request.signal,
+    })
     const { text, truncated } = await readBody(answer.body)
     return { status: answer.statusCode, headers: flat(answer.headers), body: text, truncated }
   } finally {
@@ -51,5 +63,7 @@ async function readBody(body: AsyncIterable<Uint8Array>): Promise<{ readonly tex
 }
 
 function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), Array.isArray(value) ? value.join(', ') : (value ?? '')]))
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name.toLowerCase(), Array.isArray(value) ? value.join(', ') : (value ?? '')]),
+  )
 }

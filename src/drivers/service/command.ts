@@ -13,7 +13,9 @@ const STATUS_TIMEOUT_MS = 15_000
 
 export function createCommandService(settings: Extract<ServiceSettings, { kind: 'command' }>, layout: Layout): ServiceManager {
   const { start, stop, restart, status, logs } = settings
-  const change = (action: string, lines: readonly string[]): Command => ({ argv: ['sh', '-c', changeScript(layout, action), 'service', ...lines] })
+  const change = (action: string, lines: readonly string[]): Command => ({
+    argv: ['sh', '-c', changeScript(layout, action), 'service', ...lines],
+  })
   return {
     kind: 'command',
     units: [UNIT],
@@ -22,8 +24,19 @@ export function createCommandService(settings: Extract<ServiceSettings, { kind: 
     restart: () => (restart === undefined ? change('restart', [stop, start]) : change('restart', [restart])),
     // A process started by unknown means can only be told to reload by being restarted.
     reload: () => (restart === undefined ? change('restart', [stop, start]) : change('restart', [restart])),
-    status: () => ({ argv: ['sh', '-c', statusScript(layout), 'service', ...(status === undefined ? [] : [status])], timeoutMs: STATUS_TIMEOUT_MS }),
-    logs: (_unit, options) => ({ argv: ['sh', '-c', logs === undefined ? ownLogs(layout, options) : userLogs(layout, options), 'service', ...(logs === undefined ? [] : [logs])] }),
+    status: () => ({
+      argv: ['sh', '-c', statusScript(layout), 'service', ...(status === undefined ? [] : [status])],
+      timeoutMs: STATUS_TIMEOUT_MS,
+    }),
+    logs: (_unit, options) => ({
+      argv: [
+        'sh',
+        '-c',
+        logs === undefined ? ownLogs(layout, options) : userLogs(layout, options),
+        'service',
+        ...(logs === undefined ? [] : [logs]),
+      ],
+    }),
     readStatus: (unit, result) => readCommandStatus(unit, result, status !== undefined),
   }
 }
@@ -79,7 +92,12 @@ function ownLogs(layout: Layout, options: { readonly lines: number; readonly fol
 }
 
 function userLogs(layout: Layout, options: Parameters<ServiceManager['logs']>[1]): string {
-  const words = { ROLLGATE_ACTION: 'logs', ROLLGATE_LINES: String(options.lines), ROLLGATE_FOLLOW: options.follow === true ? '1' : '', ROLLGATE_SINCE: options.since ?? '' }
+  const words = {
+    ROLLGATE_ACTION: 'logs',
+    ROLLGATE_LINES: String(options.lines),
+    ROLLGATE_FOLLOW: options.follow === true ? '1' : '',
+    ROLLGATE_SINCE: options.since ?? '',
+  }
   const variables = Object.entries(words).map(([name, value]) => `${name}=${quote(value)}; export ${name}`)
   return `${inRelease(layout, layout.current)}${variables.join('\n')}\nexec sh -c "$1"`
 }
@@ -89,8 +107,15 @@ export function readCommandStatus(unit: string, result: CommandResult, asked: bo
   const lines = result.stdout.split('\n')
   const word = (name: string): string | null => lines.find((line) => line.startsWith(`${name} `))?.slice(name.length + 1) ?? null
   const code = /^\d{1,3}$/.test(word('status') ?? '') ? Number(word('status')) : null
-  const said = cleanText(lines.flatMap((line) => (line.startsWith('said ') ? [line.slice(5)] : [])).join(' ').trim(), 200)
-  const state: ServiceState = !asked || code === null ? 'unknown' : code === 0 ? 'active' : code === 3 ? 'inactive' : code === 1 || code === 2 ? 'failed' : 'unknown'
+  const said = cleanText(
+    lines
+      .flatMap((line) => (line.startsWith('said ') ? [line.slice(5)] : []))
+      .join(' ')
+      .trim(),
+    200,
+  )
+  const state: ServiceState =
+    !asked || code === null ? 'unknown' : code === 0 ? 'active' : code === 3 ? 'inactive' : code === 1 || code === 2 ? 'failed' : 'unknown'
   const pid = state === 'active' && /^[1-9]\d{0,9}$/.test(word('pid') ?? '') ? Number(word('pid')) : null
   const born = word('born')
   return {

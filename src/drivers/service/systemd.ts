@@ -133,7 +133,11 @@ export function readSystemdStatus(unit: string, result: CommandResult): ServiceS
     generation: pid === null ? null : `${pid}@${/^\d+$/.test(started) ? started : '0'}`,
     restarts: count(shown.get('NRestarts')),
     workingDirectory: shown.get('Folder') ?? null,
-    detail: [`${cleanText(active, 40)} (${sub})`, ...(why === '' || why === 'success' ? [] : [why]), ...(lastExit === null ? [] : [lastExit])].join(', '),
+    detail: [
+      `${cleanText(active, 40)} (${sub})`,
+      ...(why === '' || why === 'success' ? [] : [why]),
+      ...(lastExit === null ? [] : [lastExit]),
+    ].join(', '),
   }
 }
 

@@ -26,7 +26,14 @@ export function parseKnownHosts(text: string, file: string): readonly KnownHosts
     if (marker !== null && marker !== '@revoked' && marker !== '@cert-authority') continue
     const blob = Buffer.from(key, 'base64')
     if (blob.length === 0) continue
-    lines.push({ file, line: index + 1, marker: marker === '@revoked' ? 'revoked' : marker === '@cert-authority' ? 'cert-authority' : null, hosts, type, key: blob })
+    lines.push({
+      file,
+      line: index + 1,
+      marker: marker === '@revoked' ? 'revoked' : marker === '@cert-authority' ? 'cert-authority' : null,
+      hosts,
+      type,
+      key: blob,
+    })
   }
   return lines
 }
@@ -61,7 +68,9 @@ export function matchesHost(hosts: string, name: string): boolean {
 }
 
 function glob(pattern: string, name: string): boolean {
-  const source = [...pattern.toLowerCase()].map((char) => (char === '*' ? '.*' : char === '?' ? '.' : char.replace(/[\\^$.|+()[\]{}]/g, '\\$&'))).join('')
+  const source = [...pattern.toLowerCase()]
+    .map((char) => (char === '*' ? '.*' : char === '?' ? '.' : char.replace(/[\\^$.|+()[\]{}]/g, '\\$&')))
+    .join('')
   return new RegExp(`^${source}$`, 's').test(name)
 }
 
@@ -92,12 +101,20 @@ export function judgeKey(lines: readonly KnownHostsLine[], names: readonly strin
   if (first === undefined) return { kind: 'unknown' }
   const same = plain.filter((line) => line.type === keyType(key))
   const shown = same.length > 0 ? same : plain
-  return { kind: 'changed', at: shown.map((line) => `${line.file}:${line.line}`).join(', '), known: shown.map((line) => fingerprint(line.key)) }
+  return {
+    kind: 'changed',
+    at: shown.map((line) => `${line.file}:${line.line}`).join(', '),
+    known: shown.map((line) => fingerprint(line.key)),
+  }
 }
 
 /** Key types that are on record for a host, so that these are asked for first: a host known by RSA only must not look unknown. */
 export function knownTypes(lines: readonly KnownHostsLine[], names: readonly string[]): readonly string[] {
-  return [...new Set(lines.filter((line) => line.marker === null && names.some((name) => matchesHost(line.hosts, name))).map((line) => line.type))]
+  return [
+    ...new Set(
+      lines.filter((line) => line.marker === null && names.some((name) => matchesHost(line.hosts, name))).map((line) => line.type),
+    ),
+  ]
 }
 
 /** Appends one line, flushed, mode 0600; what is there is never rewritten. */

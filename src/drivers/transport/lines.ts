@@ -11,7 +11,10 @@ export type LineCollector = {
   result(): { readonly stdout: string; readonly stderr: string; readonly truncated: boolean }
 }
 
-export function collectLines(onLine: ((line: OutputLine) => void | Promise<void>) | undefined, maxBytes = DEFAULT_MAX_BYTES): LineCollector {
+export function collectLines(
+  onLine: ((line: OutputLine) => void | Promise<void>) | undefined,
+  maxBytes = DEFAULT_MAX_BYTES,
+): LineCollector {
   const kept = { stdout: '', stderr: '' }
   let truncated = false
   const keep = (name: OutputLine['stream'], text: string): void => {

@@ -9,7 +9,8 @@ import { runLocal } from '../process.ts'
 import { plainCommand } from './words.ts'
 
 export function createLocalTransport(options: { readonly secret?: (name: string) => Promise<string> } = {}): Transport {
-  const secret = options.secret ?? (async (name: string) => Promise.reject(new RollgateError('E_SECRET', `there is no secret called ${name}`)))
+  const secret =
+    options.secret ?? (async (name: string) => Promise.reject(new RollgateError('E_SECRET', `there is no secret called ${name}`)))
   return {
     kind: 'local',
     async connect(host): Promise<Connection> {

@@ -39,7 +39,10 @@ export type ResolveOptions = {
 const MAX_JUMPS = 8
 
 export async function resolveHost(host: Host, options: ResolveOptions, depth = 0): Promise<Destination> {
-  if (depth > MAX_JUMPS) throw new RollgateError('E_UNREACHABLE', `${host.name} is behind more than ${MAX_JUMPS} jump hosts, or they jump in a circle`, { host: host.name })
+  if (depth > MAX_JUMPS)
+    throw new RollgateError('E_UNREACHABLE', `${host.name} is behind more than ${MAX_JUMPS} jump hosts, or they jump in a circle`, {
+      host: host.name,
+    })
   const { settings, env, homeDirectory } = options
   const said = await askSsh(host, options)
   const port = host.port ?? Number(said.one('port') ?? '22')
@@ -48,15 +51,41 @@ export async function resolveHost(host: Host, options: ResolveOptions, depth = 0
   const expand = (path: string): string =>
     path
       .replace(/^~(?=\/|$)/, homeDirectory)
-      .replace(/%([%dhinpru])/g, (_, token: string) => ({ '%': '%', d: homeDirectory, h: address, i: String(process.getuid?.() ?? ''), n: host.address, p: String(port), r: user, u: userInfo().username })[token] ?? '')
+      .replace(
+        /%([%dhinpru])/g,
+        (_, token: string) =>
+          ({
+            '%': '%',
+            d: homeDirectory,
+            h: address,
+            i: String(process.getuid?.() ?? ''),
+            n: host.address,
+            p: String(port),
+            r: user,
+            u: userInfo().username,
+          })[token] ?? '',
+      )
   const files = (key: string, fallback: readonly string[]): readonly string[] => {
     const text = said.one(key)
     if (text === null) return fallback
-    return text === 'none' ? [] : text.split(' ').filter((word) => word !== '').map(expand)
+    return text === 'none'
+      ? []
+      : text
+          .split(' ')
+          .filter((word) => word !== '')
+          .map(expand)
   }
   const agentSaid = said.one('identityagent')
-  const agent = agentSaid === 'none' ? null : agentSaid === null || agentSaid === 'SSH_AUTH_SOCK' ? (env.SSH_AUTH_SOCK ?? null) : agentSaid.startsWith('$') ? (env[agentSaid.replace(/^\$\{?|\}$/g, '')] ?? null) : expand(agentSaid)
-  const identity = settings.identity !== undefined && 'path' in settings.identity ? [settings.identity.path] : said.all('identityfile').map(expand)
+  const agent =
+    agentSaid === 'none'
+      ? null
+      : agentSaid === null || agentSaid === 'SSH_AUTH_SOCK'
+        ? (env.SSH_AUTH_SOCK ?? null)
+        : agentSaid.startsWith('$')
+          ? (env[agentSaid.replace(/^\$\{?|\}$/g, '')] ?? null)
+          : expand(agentSaid)
+  const identity =
+    settings.identity !== undefined && 'path' in settings.identity ? [settings.identity.path] : said.all('identityfile').map(expand)
   const strict = said.one('stricthostkeychecking')
   const timeout = Number(said.one('connecttimeout') ?? Number.NaN)
   return {
@@ -74,7 +103,15 @@ export async function resolveHost(host: Host, options: ResolveOptions, depth = 0
     hostKeyPin: host.hostKey ?? null,
     connectTimeoutMs: Number.isFinite(timeout) && timeout > 0 ? timeout * 1000 : 10_000,
     jumps: await resolveJumps(host, said.one('proxyjump'), options, depth),
-    proxyCommand: host.via === undefined ? (said.one('proxycommand')?.replace(/%([%hnpr])/g, (_, token: string) => ({ '%': '%', h: address, n: host.address, p: String(port), r: user })[token] ?? '') ?? null) : null,
+    proxyCommand:
+      host.via === undefined
+        ? (said
+            .one('proxycommand')
+            ?.replace(
+              /%([%hnpr])/g,
+              (_, token: string) => ({ '%': '%', h: address, n: host.address, p: String(port), r: user })[token] ?? '',
+            ) ?? null)
+        : null,
   }
 }
 
@@ -95,7 +132,14 @@ async function resolveJumps(host: Host, proxyJump: string | null, options: Resol
 function parseHop(word: string): Host {
   const found = /^(?:ssh:\/\/)?(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(word)
   const [, user, address = word, port] = found ?? []
-  return { name: word, address: address.replace(/^\[|\]$/g, ''), roles: [], labels: {}, ...(user === undefined ? {} : { user }), ...(port === undefined ? {} : { port: Number(port) }) }
+  return {
+    name: word,
+    address: address.replace(/^\[|\]$/g, ''),
+    roles: [],
+    labels: {},
+    ...(user === undefined ? {} : { user }),
+    ...(port === undefined ? {} : { port: Number(port) }),
+  }
 }
 
 type Said = { one(key: string): string | null; all(key: string): readonly string[] }
@@ -104,12 +148,23 @@ let warnedOfNoSsh = false
 
 async function askSsh(host: Host, options: ResolveOptions): Promise<Said> {
   const { settings, env } = options
-  const words = ['ssh', '-G', ...(settings.config === undefined ? [] : ['-F', settings.config]), ...(host.user === undefined ? [] : ['-l', host.user]), ...(host.port === undefined ? [] : ['-p', String(host.port)]), '--', host.address]
+  const words = [
+    'ssh',
+    '-G',
+    ...(settings.config === undefined ? [] : ['-F', settings.config]),
+    ...(host.user === undefined ? [] : ['-l', host.user]),
+    ...(host.port === undefined ? [] : ['-p', String(host.port)]),
+    '--',
+    host.address,
+  ]
   const lines = new Map<string, string[]>()
   try {
     const result = await runLocal({ argv: words }, { env, signal: options.signal, timeoutMs: 10_000 })
     if (result.exitCode !== 0) {
-      throw new RollgateError('E_UNREACHABLE', `ssh -G cannot resolve ${host.name}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`, { host: host.name, hints: [`${words.join(' ')}   (says the same)`] })
+      throw new RollgateError('E_UNREACHABLE', `ssh -G cannot resolve ${host.name}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`, {
+        host: host.name,
+        hints: [`${words.join(' ')}   (says the same)`],
+      })
     }
     for (const line of result.stdout.split('\n')) {
       const space = line.indexOf(' ')

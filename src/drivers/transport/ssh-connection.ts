@@ -19,7 +19,13 @@ export type ChannelLike = Duplex & {
 
 export type ClientLike = {
   exec(command: string, callback: (error: Error | undefined, channel: ChannelLike) => void): boolean
-  forwardOut(fromHost: string, fromPort: number, host: string, port: number, callback: (error: Error | undefined, channel: Duplex) => void): boolean
+  forwardOut(
+    fromHost: string,
+    fromPort: number,
+    host: string,
+    port: number,
+    callback: (error: Error | undefined, channel: Duplex) => void,
+  ): boolean
   openssh_forwardOutStreamLocal(socket: string, callback: (error: Error | undefined, channel: Duplex) => void): boolean
   end(): unknown
   destroy(): unknown
@@ -47,7 +53,10 @@ export function makeConnection(client: ClientLike, host: Host, destination: stri
     for (const listener of listeners.splice(0)) listener(reason)
   })
   const lost = (): RollgateError =>
-    new RollgateError('E_LOST', `the connection to ${host.name} is gone${reason === null ? '' : `: ${reason.message}`}`, { host: host.name, ...(reason === null ? {} : { cause: reason }) })
+    new RollgateError('E_LOST', `the connection to ${host.name} is gone${reason === null ? '' : `: ${reason.message}`}`, {
+      host: host.name,
+      ...(reason === null ? {} : { cause: reason }),
+    })
   const slots = semaphore(MAX_CHANNELS)
 
   return {
@@ -100,7 +109,10 @@ function openExec(client: ClientLike, line: string, lost: () => RollgateError, i
     }).catch(async (error: unknown) => {
       // `open failed`: the slot of a channel that has just closed is not free yet.
       if (!isAlive()) throw lost()
-      if (left <= 1) throw new RollgateError('E_LOST', `no channel could be opened: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
+      if (left <= 1)
+        throw new RollgateError('E_LOST', `no channel could be opened: ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        })
       await new Promise((resolve) => setTimeout(resolve, 50 * (OPEN_ATTEMPTS - left + 1)))
       return attempt(left - 1)
     })
@@ -181,7 +193,13 @@ function open(client: ClientLike, to: ForwardTarget, host: string): Promise<Dupl
       if (error === undefined) {
         channel.on('error', () => undefined)
         resolve(channel)
-      } else reject(new RollgateError('E_CONNECT_REFUSED', `connection refused on ${where} (seen from ${host}): ${error.message}`, { host, cause: error }))
+      } else
+        reject(
+          new RollgateError('E_CONNECT_REFUSED', `connection refused on ${where} (seen from ${host}): ${error.message}`, {
+            host,
+            cause: error,
+          }),
+        )
     }
     try {
       if ('socket' in to) client.openssh_forwardOutStreamLocal(to.socket, done)

@@ -20,7 +20,9 @@ export async function readKeyFile(path: string, explicit: boolean): Promise<KeyT
 export function keyFromEnvironment(name: string, env: Readonly<Record<string, string | undefined>>): KeyText {
   const value = env[name]
   if (value === undefined || value.trim() === '') {
-    throw new RollgateError('E_KEY', `ssh.identity names the variable ${name}, and it is not set`, { hints: [`put the private key into the secret that becomes ${name}`] })
+    throw new RollgateError('E_KEY', `ssh.identity names the variable ${name}, and it is not set`, {
+      hints: [`put the private key into the secret that becomes ${name}`],
+    })
   }
   const pem = value.includes('-----BEGIN') ? value.replaceAll('\\n', '\n') : Buffer.from(value, 'base64').toString('utf8')
   if (!pem.includes('-----BEGIN')) throw new RollgateError('E_KEY', `${name} holds no private key (no BEGIN line)`)
@@ -36,9 +38,15 @@ export function readable(key: KeyText, passphrase: string | undefined): KeyText 
     if (parsed.asymmetricKeyType === 'ec') return { ...key, text: parsed.export({ type: 'sec1', format: 'pem' }).toString() }
     if (parsed.asymmetricKeyType === 'ed25519') return { ...key, text: opensshEd25519(parsed.export({ format: 'jwk' })) }
   } catch (cause) {
-    throw new RollgateError('E_KEY', `the private key ${key.from} cannot be read${passphrase === undefined ? '' : ' with this passphrase'}`, { cause, hints: [`ssh-keygen -p -f ${key.from}   (writes it in OpenSSH's own format)`] })
+    throw new RollgateError(
+      'E_KEY',
+      `the private key ${key.from} cannot be read${passphrase === undefined ? '' : ' with this passphrase'}`,
+      { cause, hints: [`ssh-keygen -p -f ${key.from}   (writes it in OpenSSH's own format)`] },
+    )
   }
-  throw new RollgateError('E_KEY', `the private key ${key.from} is of a kind that is not supported`, { hints: ['ssh-keygen -t ed25519   (makes one that is)'] })
+  throw new RollgateError('E_KEY', `the private key ${key.from} is of a kind that is not supported`, {
+    hints: ['ssh-keygen -t ed25519   (makes one that is)'],
+  })
 }
 
 export const isEncryptedPkcs8 = (text: string): boolean => text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')
@@ -57,6 +65,19 @@ function opensshEd25519(jwk: { readonly x?: string; readonly d?: string }): stri
   const inner = Buffer.concat([check, field('ssh-ed25519'), field(publicBytes), field(Buffer.concat([seed, publicBytes])), field('')])
   const padding = Buffer.from(Array.from({ length: (8 - (inner.length % 8)) % 8 }, (_, index) => index + 1))
   const blob = Buffer.concat([field('ssh-ed25519'), field(publicBytes)])
-  const body = Buffer.concat([Buffer.from('openssh-key-v1\0'), field('none'), field('none'), field(''), Buffer.from([0, 0, 0, 1]), field(blob), field(Buffer.concat([inner, padding]))])
-  return ['-----BEGIN OPENSSH PRIVATE KEY-----', ...(body.toString('base64').match(/.{1,70}/g) ?? []), '-----END OPENSSH PRIVATE KEY-----', ''].join('\n')
+  const body = Buffer.concat([
+    Buffer.from('openssh-key-v1\0'),
+    field('none'),
+    field('none'),
+    field(''),
+    Buffer.from([0, 0, 0, 1]),
+    field(blob),
+    field(Buffer.concat([inner, padding])),
+  ])
+  return [
+    '-----BEGIN OPENSSH PRIVATE KEY-----',
+    ...(body.toString('base64').match(/.{1,70}/g) ?? []),
+    '-----END OPENSSH PRIVATE KEY-----',
+    '',
+  ].join('\n')
 }

@@ -1,8 +1,9 @@
 // The default transport, on npm's ssh2, wrapped once: own socket without Nagle, no `none` probe, host keys always checked
 // before anything is sent, keep-alive, typed errors. Nothing here needs ssh2's native addon.
+
+import { spawn } from 'node:child_process'
 import { connect as dial } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { spawn } from 'node:child_process'
 import ssh2, { type AuthenticationType, type ParsedKey } from 'ssh2'
 import type { Ask } from '../../domain/ask.ts'
 import type { SshSettings } from '../../domain/config.ts'
@@ -13,7 +14,7 @@ import { decideHostKey, hostKeyNames } from './host-key.ts'
 import { knownTypes, readKnownHosts } from './known-hosts.ts'
 import { type Destination, resolveHost } from './resolve.ts'
 import { type ClientLike, makeConnection } from './ssh-connection.ts'
-import { isEncryptedPkcs8, keyFromEnvironment, type KeyText, readable, readKeyFile } from './ssh-keys.ts'
+import { isEncryptedPkcs8, type KeyText, keyFromEnvironment, readable, readKeyFile } from './ssh-keys.ts'
 
 export type Ssh2Options = {
   readonly settings: SshSettings
@@ -31,9 +32,32 @@ const KEEPALIVE_MS = 5_000
 const KEEPALIVE_MISSED = 3
 
 // group-exchange costs ssh2 1.6 s of blocking CPU (ssh.md, section 2); the rest is what every sshd since 2014 offers.
-const KEX = ['curve25519-sha256', 'curve25519-sha256@libssh.org', 'ecdh-sha2-nistp256', 'ecdh-sha2-nistp384', 'ecdh-sha2-nistp521', 'diffie-hellman-group16-sha512', 'diffie-hellman-group18-sha512', 'diffie-hellman-group14-sha256'] as const
-const CIPHERS = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'chacha20-poly1305@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr'] as const
-const HOST_KEYS = ['ssh-ed25519', 'ecdsa-sha2-nistp256', 'ecdsa-sha2-nistp384', 'ecdsa-sha2-nistp521', 'rsa-sha2-512', 'rsa-sha2-256'] as const
+const KEX = [
+  'curve25519-sha256',
+  'curve25519-sha256@libssh.org',
+  'ecdh-sha2-nistp256',
+  'ecdh-sha2-nistp384',
+  'ecdh-sha2-nistp521',
+  'diffie-hellman-group16-sha512',
+  'diffie-hellman-group18-sha512',
+  'diffie-hellman-group14-sha256',
+] as const
+const CIPHERS = [
+  'aes128-gcm@openssh.com',
+  'aes256-gcm@openssh.com',
+  'chacha20-poly1305@openssh.com',
+  'aes128-ctr',
+  'aes192-ctr',
+  'aes256-ctr',
+] as const
+const HOST_KEYS = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+] as const
 type HostKeyAlgorithm = (typeof HOST_KEYS)[number]
 
 export function createSsh2Transport(options: Ssh2Options): Transport {
@@ -47,7 +71,8 @@ export function createSsh2Transport(options: Ssh2Options): Transport {
     asking = turn.catch(() => undefined)
     return turn
   }
-  const login = (destination: Destination, via: InstanceType<typeof ssh2.Client> | null, signal: AbortSignal) => open(destination, via, { ...options, passphrases, inTurn, signal })
+  const login = (destination: Destination, via: InstanceType<typeof ssh2.Client> | null, signal: AbortSignal) =>
+    open(destination, via, { ...options, passphrases, inTurn, signal })
 
   async function through(jumps: readonly Destination[], signal: AbortSignal): Promise<InstanceType<typeof ssh2.Client> | null> {
     let last: InstanceType<typeof ssh2.Client> | null = null
@@ -89,12 +114,21 @@ export function createSsh2Transport(options: Ssh2Options): Transport {
   }
 }
 
-type Login = Ssh2Options & { readonly passphrases: Map<string, string>; readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>; readonly signal: AbortSignal }
+type Login = Ssh2Options & {
+  readonly passphrases: Map<string, string>
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
+  readonly signal: AbortSignal
+}
 
-async function open(to: Destination, via: InstanceType<typeof ssh2.Client> | null, login: Login): Promise<InstanceType<typeof ssh2.Client>> {
+async function open(
+  to: Destination,
+  via: InstanceType<typeof ssh2.Client> | null,
+  login: Login,
+): Promise<InstanceType<typeof ssh2.Client>> {
   if (login.signal.aborted) throw new RollgateError('E_CANCELLED', 'interrupted')
   const lines = await readKnownHosts([...to.knownHostsFiles, ...to.globalKnownHostsFiles])
-  const socket = via !== null ? await forwarded(via, to) : to.proxyCommand !== null ? proxied(to.proxyCommand) : await dialled(to, login.signal)
+  const socket =
+    via !== null ? await forwarded(via, to) : to.proxyCommand !== null ? proxied(to.proxyCommand) : await dialled(to, login.signal)
   const tried: string[] = []
   let refusal: RollgateError | null = null
   const client = new ssh2.Client()
@@ -108,7 +142,11 @@ async function open(to: Destination, via: InstanceType<typeof ssh2.Client> | nul
       })
       // Stays for life: some servers reset after the end, and an error without a listener ends the process.
       client.on('error', (error) => reject(refusal ?? typed(error, to, tried)))
-      client.once('close', () => reject(refusal ?? new RollgateError('E_UNREACHABLE', `${to.name} closed the connection before the login was over`, { host: to.name })))
+      client.once('close', () =>
+        reject(
+          refusal ?? new RollgateError('E_UNREACHABLE', `${to.name} closed the connection before the login was over`, { host: to.name }),
+        ),
+      )
       const methods = authentication(to, login, tried)
       client.connect({
         sock: socket,
@@ -116,7 +154,12 @@ async function open(to: Destination, via: InstanceType<typeof ssh2.Client> | nul
         readyTimeout: to.connectTimeoutMs + (login.ask === null ? 0 : 120_000),
         keepaliveInterval: KEEPALIVE_MS,
         keepaliveCountMax: KEEPALIVE_MISSED,
-        algorithms: { kex: [...KEX], cipher: [...CIPHERS], serverHostKey: orderedHostKeys(knownTypes(lines, hostKeyNames(to))), compress: ['none'] },
+        algorithms: {
+          kex: [...KEX],
+          cipher: [...CIPHERS],
+          serverHostKey: orderedHostKeys(knownTypes(lines, hostKeyNames(to))),
+          compress: ['none'],
+        },
         hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
           login
             .inTurn(() => decideHostKey(to, key, lines, login))
@@ -149,11 +192,19 @@ async function open(to: Destination, via: InstanceType<typeof ssh2.Client> | nul
 }
 
 function orderedHostKeys(known: readonly string[]): HostKeyAlgorithm[] {
-  const isKnown = (algorithm: string): boolean => known.includes(algorithm) || (algorithm.startsWith('rsa-sha2') && known.includes('ssh-rsa'))
+  const isKnown = (algorithm: string): boolean =>
+    known.includes(algorithm) || (algorithm.startsWith('rsa-sha2') && known.includes('ssh-rsa'))
   return [...HOST_KEYS.filter(isKnown), ...HOST_KEYS.filter((algorithm) => !isKnown(algorithm))]
 }
 
-type Auth = Exclude<Parameters<Parameters<Extract<NonNullable<Parameters<InstanceType<typeof ssh2.Client>['connect']>[0]['authHandler']>, (...args: never[]) => unknown>>[2]>[0], string>
+type Auth = Exclude<
+  Parameters<
+    Parameters<
+      Extract<NonNullable<Parameters<InstanceType<typeof ssh2.Client>['connect']>[0]['authHandler']>, (...args: never[]) => unknown>
+    >[2]
+  >[0],
+  string
+>
 
 /** Agent first (it asks nothing), then keys without a passphrase, then those that want one. */
 async function* authentication(to: Destination, login: Login, tried: string[]): AsyncGenerator<Auth> {
@@ -161,7 +212,9 @@ async function* authentication(to: Destination, login: Login, tried: string[]): 
   const fromEnv = identity !== undefined && 'env' in identity
   const keys: KeyText[] = []
   if (fromEnv) keys.push(keyFromEnvironment(identity.env, login.env))
-  else for (const path of to.identityFiles) keys.push(...[await readKeyFile(path, identity !== undefined)].flatMap((key) => (key === null ? [] : [key])))
+  else
+    for (const path of to.identityFiles)
+      keys.push(...[await readKeyFile(path, identity !== undefined)].flatMap((key) => (key === null ? [] : [key])))
   let offered = 0
   if (to.agent !== null && !fromEnv) {
     const wanted = to.identitiesOnly ? await publicKeys(to.identityFiles) : null
@@ -198,17 +251,22 @@ function parse(key: KeyText, passphrase: string | undefined): ParsedKey | 'locke
   if (!(parsed instanceof Error)) return parsed
   if (/no passphrase given/i.test(parsed.message)) return 'locked'
   if (passphrase !== undefined) return null
-  throw new RollgateError('E_KEY', `the private key ${key.from} cannot be used: ${parsed.message}`, { hints: [`ssh-keygen -p -f ${key.from}   (writes it in a format that can be read)`, 'or put it into your SSH agent: ssh-add'] })
+  throw new RollgateError('E_KEY', `the private key ${key.from} cannot be used: ${parsed.message}`, {
+    hints: [`ssh-keygen -p -f ${key.from}   (writes it in a format that can be read)`, 'or put it into your SSH agent: ssh-add'],
+  })
 }
 
 async function unlocked(key: KeyText, login: Login): Promise<ParsedKey> {
   const { ask, passphrases } = login
   if (ask === null && !passphrases.has(key.from)) {
-    throw new RollgateError('E_KEY', `the private key ${key.from} wants a passphrase, and there is no terminal to ask on`, { hints: [`ssh-add ${key.from}   (your agent then answers)`, 'or ssh.identity: { env: NAME } with a key without a passphrase'] })
+    throw new RollgateError('E_KEY', `the private key ${key.from} wants a passphrase, and there is no terminal to ask on`, {
+      hints: [`ssh-add ${key.from}   (your agent then answers)`, 'or ssh.identity: { env: NAME } with a key without a passphrase'],
+    })
   }
   return login.inTurn(async () => {
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      const passphrase = passphrases.get(key.from) ?? (ask === null ? '' : await ask.secret(`Passphrase for ${key.from}:`, { signal: login.signal }))
+      const passphrase =
+        passphrases.get(key.from) ?? (ask === null ? '' : await ask.secret(`Passphrase for ${key.from}:`, { signal: login.signal }))
       const parsed = parse(key, passphrase)
       if (parsed !== null && parsed !== 'locked') {
         passphrases.set(key.from, passphrase)
@@ -254,7 +312,17 @@ function dialled(to: Destination, signal: AbortSignal): Promise<Duplex> {
       socket.destroy()
       reject(error)
     }
-    const timer = setTimeout(() => fail(new RollgateError('E_CONNECT_TIMEOUT', `${to.name} (${to.address}:${to.port}) did not answer within ${to.connectTimeoutMs / 1000} s`, { host: to.name, hints: ['is the host up, and the port open in its firewall?'] })), to.connectTimeoutMs)
+    const timer = setTimeout(
+      () =>
+        fail(
+          new RollgateError(
+            'E_CONNECT_TIMEOUT',
+            `${to.name} (${to.address}:${to.port}) did not answer within ${to.connectTimeoutMs / 1000} s`,
+            { host: to.name, hints: ['is the host up, and the port open in its firewall?'] },
+          ),
+        ),
+      to.connectTimeoutMs,
+    )
     const abort = (): void => fail(new RollgateError('E_CANCELLED', 'interrupted'))
     signal.addEventListener('abort', abort, { once: true })
     socket.once('connect', () => {
@@ -274,7 +342,13 @@ function forwarded(via: InstanceType<typeof ssh2.Client>, to: Destination): Prom
   return new Promise((resolve, reject) => {
     via.forwardOut('127.0.0.1', 0, to.address, to.port, (error, channel) => {
       if (error === undefined) resolve(channel)
-      else reject(new RollgateError('E_UNREACHABLE', `the jump host cannot reach ${to.name} (${to.address}:${to.port}): ${error.message}`, { host: to.name, cause: error }))
+      else
+        reject(
+          new RollgateError('E_UNREACHABLE', `the jump host cannot reach ${to.name} (${to.address}:${to.port}): ${error.message}`, {
+            host: to.name,
+            cause: error,
+          }),
+        )
     })
   })
 }
@@ -289,17 +363,33 @@ function typed(error: Error & { code?: string; level?: string }, to: Destination
   const where = `${to.name} (${to.user}@${to.address}:${to.port})`
   const options = { host: to.name, cause: error }
   if (error instanceof RollgateError) return error
-  if (error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN' || error.code === 'ENODATA') return new RollgateError('E_DNS', `${to.name}: the name ${to.address} cannot be resolved`, { ...options, hints: ['is the address in the config right?'] })
-  if (error.code === 'ECONNREFUSED') return new RollgateError('E_CONNECT_REFUSED', `${where} refused the connection`, { ...options, hints: [`is sshd running there on port ${to.port}?`] })
-  if (error.code === 'ETIMEDOUT' || error.level === 'client-timeout') return new RollgateError('E_CONNECT_TIMEOUT', `${where} did not answer in time`, { ...options, hints: ['is the host up, and the port open in its firewall?'] })
+  if (error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN' || error.code === 'ENODATA')
+    return new RollgateError('E_DNS', `${to.name}: the name ${to.address} cannot be resolved`, {
+      ...options,
+      hints: ['is the address in the config right?'],
+    })
+  if (error.code === 'ECONNREFUSED')
+    return new RollgateError('E_CONNECT_REFUSED', `${where} refused the connection`, {
+      ...options,
+      hints: [`is sshd running there on port ${to.port}?`],
+    })
+  if (error.code === 'ETIMEDOUT' || error.level === 'client-timeout')
+    return new RollgateError('E_CONNECT_TIMEOUT', `${where} did not answer in time`, {
+      ...options,
+      hints: ['is the host up, and the port open in its firewall?'],
+    })
   if (error.level === 'client-authentication') {
     return new RollgateError('E_AUTH', `${where} refused the login`, {
       ...options,
       why: tried.length === 0 ? 'there was no key to offer' : `offered: ${tried.join(', ')}`,
-      hints: [`ssh-copy-id -p ${to.port} ${to.user}@${to.address}   (installs your key)`, 'ssh.user and ssh.identity say who logs in with which key'],
+      hints: [
+        `ssh-copy-id -p ${to.port} ${to.user}@${to.address}   (installs your key)`,
+        'ssh.user and ssh.identity say who logs in with which key',
+      ],
     })
   }
-  if (error.level === 'handshake' || /handshake|key exchange|host key/i.test(error.message)) return new RollgateError('E_UNREACHABLE', `${where}: the SSH handshake failed: ${error.message}`, options)
+  if (error.level === 'handshake' || /handshake|key exchange|host key/i.test(error.message))
+    return new RollgateError('E_UNREACHABLE', `${where}: the SSH handshake failed: ${error.message}`, options)
   return new RollgateError('E_UNREACHABLE', `${where} cannot be reached: ${error.message}`, options)
 }
 

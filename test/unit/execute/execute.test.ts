@@ -13,9 +13,21 @@ const R1 = 'r1-aaaaaaaa'
 const R2 = 'r2-bbbbbbbb'
 const NAMES = ['a', 'b', 'c', 'd']
 const NO_HOOKS = { before_rollout: [], before_activate: [], after_activate: [], after_rollout: [], on_failure: [] }
-const hook = (name: string, extra: Partial<Hook> = {}): Hook => ({ name, run: name, on: 'local', timeoutMs: 1_000, once: false, irreversible: false, ...extra })
+const hook = (name: string, extra: Partial<Hook> = {}): Hook => ({
+  name,
+  run: name,
+  on: 'local',
+  timeoutMs: 1_000,
+  once: false,
+  irreversible: false,
+  ...extra,
+})
 
-function planOf(rollout: Parameters<typeof aConfig>[1] = {}, hooks: Partial<typeof NO_HOOKS & Record<string, readonly Hook[]>> = {}, previous: string | null = R1): Plan {
+function planOf(
+  rollout: Parameters<typeof aConfig>[1] = {},
+  hooks: Partial<typeof NO_HOOKS & Record<string, readonly Hook[]>> = {},
+  previous: string | null = R1,
+): Plan {
   const config = aConfig(
     NAMES.map((name) => aHost(name)),
     rollout,
@@ -25,7 +37,11 @@ function planOf(rollout: Parameters<typeof aConfig>[1] = {}, hooks: Partial<type
   return buildPlan({ config, configHash: 'c', facts, basedOn: 'f', intent: { kind: 'deploy', release: R2 }, only: null }).plan
 }
 
-async function go(world: World, plan: Plan, options: Parameters<typeof makeHarness>[1] = {}): Promise<{ outcome: Outcome; harness: ReturnType<typeof makeHarness> }> {
+async function go(
+  world: World,
+  plan: Plan,
+  options: Parameters<typeof makeHarness>[1] = {},
+): Promise<{ outcome: Outcome; harness: ReturnType<typeof makeHarness> }> {
   const harness = makeHarness(world, options)
   await harness.context.journal.append({ type: 'rollout.opened', plan, by: 'test', release: R2 })
   const { outcome } = await execute(freshProgress(plan, R2), harness.context)
@@ -48,7 +64,10 @@ describe('execute', () => {
     const world = makeWorld(NAMES, R1, 3)
     world.bad.add(R2)
     const { outcome, harness } = await go(world, planOf())
-    expect(outcome).toMatchObject({ kind: 'rolled-back', because: { code: 'E_UNHEALTHY', host: 'a', evidence: ['last answer: HTTP 500', 'imaginary log line'] } })
+    expect(outcome).toMatchObject({
+      kind: 'rolled-back',
+      because: { code: 'E_UNHEALTHY', host: 'a', evidence: ['last answer: HTTP 500', 'imaginary log line'] },
+    })
     expect(exitCodeOf(outcome)).toBe(5)
     expect(running(world)).toEqual([R1, R1, R1, R1])
     expect(world.restarts).toBe(2)
@@ -62,7 +81,9 @@ describe('execute', () => {
     const { outcome, harness } = await go(world, planOf())
     expect(outcome.kind).toBe('rolled-back')
     expect(running(world)).toEqual([R1, R1, R1, R1])
-    const enabled = harness.journal.flatMap((event) => (event.type === 'step.succeeded' && event.step.endsWith('/undo/enable') ? [event.host] : []))
+    const enabled = harness.journal.flatMap((event) =>
+      event.type === 'step.succeeded' && event.step.endsWith('/undo/enable') ? [event.host] : [],
+    )
     expect(enabled).toEqual(['d', 'c', 'b', 'a'])
     expect(world.violations).toEqual([])
   })
