@@ -1,0 +1,58 @@
+// One second of load on one target: what every driver, import, report and gate shares (load-and-gates.md, 5.1).
+import type { SparseHistogram } from './histogram.ts'
+
+/** Every way in which an arrival ends without a good answer. All of them count in `errors`. */
+export type FailureClass =
+  | 'dns'
+  | 'refused'
+  | 'connect-timeout'
+  | 'tls'
+  /** Connection reset. */
+  | 'reset'
+  /** Closed cleanly without an answer. */
+  | 'closed'
+  /** The answer ended before its length. */
+  | 'truncated'
+  | 'first-byte-timeout'
+  | 'body-timeout'
+  /** A status outside the expected set. */
+  | 'status'
+  /** A check of the scenario did not hold. */
+  | 'check'
+  /** Over the cap on requests in flight: never sent. */
+  | 'shed'
+  /** Still in flight when the run ended. */
+  | 'unfinished'
+  | 'other'
+
+export type Slice = {
+  readonly version: 1
+  /** Whole seconds since the start of the run; an arrival belongs to the second of its *intended* time. */
+  readonly second: number
+  readonly target: string
+  readonly scenario: string
+  /** Which generator made it (distributed runs); [`local`]. */
+  readonly generator?: string
+  readonly offered: number
+  readonly sent: number
+  /** Answered well. offered = done + all failures, once the run is over. */
+  readonly done: number
+  readonly failures: Readonly<Partial<Record<FailureClass, number>>>
+  /** By status code, answers only. */
+  readonly statuses?: Readonly<Record<string, number>>
+  readonly bytes: number
+  /** Milliseconds from the intended time: what a user would have felt. Successes only. */
+  readonly response: SparseHistogram
+  /** Milliseconds from the send. Successes only. */
+  readonly service: SparseHistogram
+  /** Milliseconds between intended and real send. */
+  readonly lag: SparseHistogram
+  /** Part of the warm-up: out of the statistics. */
+  readonly warmup?: boolean
+}
+
+export type Verdict = 'pass' | 'fail' | 'inconclusive' | 'invalid'
+
+export function failuresOf(slice: Pick<Slice, 'failures'>): number {
+  return Object.values(slice.failures).reduce((sum, count) => sum + count, 0)
+}
