@@ -5,13 +5,18 @@ import type { Host } from './host.ts'
 
 export type ForwardTarget = { readonly host: string; readonly port: number } | { readonly socket: string }
 
+export type ConnectOptions = {
+  /** Of each hop, unless the user's OpenSSH configuration says ConnectTimeout; time in which a person is asked does not count. */
+  readonly timeoutMs?: number
+}
+
 export interface Transport {
   readonly kind: 'ssh2' | 'openssh' | 'local' | string
   /**
    * Opens one connection, host key checked before anything is sent.
    * @throws RollgateError E_DNS, E_CONNECT_REFUSED, E_CONNECT_TIMEOUT, E_HOST_KEY, E_AUTH, E_KEY, E_UNREACHABLE
    */
-  connect(host: Host, signal: AbortSignal): Promise<Connection>
+  connect(host: Host, signal: AbortSignal, options?: ConnectOptions): Promise<Connection>
   close(): Promise<void>
 }
 

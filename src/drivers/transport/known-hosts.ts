@@ -1,6 +1,6 @@
 // known_hosts, read as OpenSSH does (sshd(8), "SSH_KNOWN_HOSTS FILE FORMAT"): plain, hashed, patterns, negation,
 // `[host]:port`, `@revoked`. `@cert-authority` needs certificates, which ssh2 cannot check: the caller says so.
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
 import { mkdir, open, readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
@@ -54,8 +54,7 @@ export function matchesHost(hosts: string, name: string): boolean {
     const [, , salt, hash] = hosts.split('|')
     if (salt === undefined || hash === undefined) return false
     const wanted = Buffer.from(hash, 'base64')
-    const made = createHmac('sha1', Buffer.from(salt, 'base64')).update(name).digest()
-    return made.length === wanted.length && timingSafeEqual(made, wanted)
+    return wanted.equals(hostHash(name, Buffer.from(salt, 'base64')))
   }
   let matched = false
   for (const pattern of hosts.split(',')) {
@@ -66,6 +65,10 @@ export function matchesHost(hosts: string, name: string): boolean {
   }
   return matched
 }
+
+const hostHash = (name: string, salt: Buffer): Buffer => createHmac('sha1', salt).update(name).digest()
+
+export const hashedName = (name: string, salt: Buffer): string => `|1|${salt.toString('base64')}|${hostHash(name, salt).toString('base64')}`
 
 function glob(pattern: string, name: string): boolean {
   const source = [...pattern.toLowerCase()]
@@ -88,7 +91,7 @@ export type Judgement =
   | { readonly kind: 'known' }
   | { readonly kind: 'unknown' }
   | { readonly kind: 'revoked'; readonly at: string }
-  | { readonly kind: 'changed'; readonly at: string; readonly known: readonly string[] }
+  | { readonly kind: 'changed'; readonly at: string; readonly files: readonly string[]; readonly known: readonly string[] }
 
 /** @param names every name it may be listed under: alias or name, and the address */
 export function judgeKey(lines: readonly KnownHostsLine[], names: readonly string[], key: Buffer): Judgement {
@@ -104,6 +107,7 @@ export function judgeKey(lines: readonly KnownHostsLine[], names: readonly strin
   return {
     kind: 'changed',
     at: shown.map((line) => `${line.file}:${line.line}`).join(', '),
+    files: [...new Set(shown.map((line) => line.file))],
     known: shown.map((line) => fingerprint(line.key)),
   }
 }
@@ -117,14 +121,16 @@ export function knownTypes(lines: readonly KnownHostsLine[], names: readonly str
   ]
 }
 
-/** Appends one line, flushed, mode 0600; what is there is never rewritten. */
-export async function addKnownHost(file: string, name: string, key: Buffer): Promise<void> {
+/** Appends one line with one write, mode 0600; what is there is never rewritten, so that two writers cannot lose each other's lines. */
+export async function addKnownHost(file: string, name: string, key: Buffer, options: { readonly hashed?: boolean } = {}): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
   const before = await readFile(file, 'utf8').catch(() => '')
+  const listed = options.hashed === true ? hashedName(name, randomBytes(20)) : name
   const handle = await open(file, 'a', 0o600)
   try {
-    await handle.appendFile(`${before === '' || before.endsWith('\n') ? '' : '\n'}${name} ${keyType(key)} ${key.toString('base64')}\n`)
-    await handle.sync()
+    await handle.appendFile(`${before === '' || before.endsWith('\n') ? '' : '\n'}${listed} ${keyType(key)} ${key.toString('base64')}\n`)
+    // /dev/null cannot be flushed.
+    if ((await handle.stat()).isFile()) await handle.sync()
   } finally {
     await handle.close()
   }

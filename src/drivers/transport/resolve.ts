@@ -19,6 +19,7 @@ export type Destination = {
   readonly knownHostsFiles: readonly string[]
   readonly globalKnownHostsFiles: readonly string[]
   readonly hostKeyAlias: string | null
+  readonly hashKnownHosts: boolean
   readonly strict: 'yes' | 'accept-new' | 'ask'
   readonly hostKeyPin: string | null
   readonly connectTimeoutMs: number
@@ -49,22 +50,20 @@ export async function resolveHost(host: Host, options: ResolveOptions, depth = 0
   const user = host.user ?? settings.user ?? said.one('user') ?? userInfo().username
   const address = said.one('hostname') ?? host.address
   const expand = (path: string): string =>
-    path
-      .replace(/^~(?=\/|$)/, homeDirectory)
-      .replace(
-        /%([%dhinpru])/g,
-        (_, token: string) =>
-          ({
-            '%': '%',
-            d: homeDirectory,
-            h: address,
-            i: String(process.getuid?.() ?? ''),
-            n: host.address,
-            p: String(port),
-            r: user,
-            u: userInfo().username,
-          })[token] ?? '',
-      )
+    path.replace(/^~(?=\/|$)/, homeDirectory).replace(
+      /%([%dhinpru])/g,
+      (_, token: string) =>
+        ({
+          '%': '%',
+          d: homeDirectory,
+          h: address,
+          i: String(process.getuid?.() ?? ''),
+          n: host.address,
+          p: String(port),
+          r: user,
+          u: userInfo().username,
+        })[token] ?? '',
+    )
   const files = (key: string, fallback: readonly string[]): readonly string[] => {
     const text = said.one(key)
     if (text === null) return fallback
@@ -99,6 +98,7 @@ export async function resolveHost(host: Host, options: ResolveOptions, depth = 0
     knownHostsFiles: settings.knownHosts ?? files('userknownhostsfile', [join(homeDirectory, '.ssh', 'known_hosts')]),
     globalKnownHostsFiles: settings.knownHosts !== undefined ? [] : files('globalknownhostsfile', ['/etc/ssh/ssh_known_hosts']),
     hostKeyAlias: said.one('hostkeyalias'),
+    hashKnownHosts: said.one('hashknownhosts') === 'yes',
     strict: strict === 'true' || strict === 'yes' ? 'yes' : strict === 'accept-new' ? 'accept-new' : 'ask',
     hostKeyPin: host.hostKey ?? null,
     connectTimeoutMs: Number.isFinite(timeout) && timeout > 0 ? timeout * 1000 : 10_000,

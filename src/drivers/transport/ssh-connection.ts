@@ -18,15 +18,15 @@ export type ChannelLike = Duplex & {
 }
 
 export type ClientLike = {
-  exec(command: string, callback: (error: Error | undefined, channel: ChannelLike) => void): boolean
+  exec(command: string, callback: (error: Error | undefined, channel: ChannelLike) => void): unknown
   forwardOut(
     fromHost: string,
     fromPort: number,
     host: string,
     port: number,
     callback: (error: Error | undefined, channel: Duplex) => void,
-  ): boolean
-  openssh_forwardOutStreamLocal(socket: string, callback: (error: Error | undefined, channel: Duplex) => void): boolean
+  ): unknown
+  openssh_forwardOutStreamLocal(socket: string, callback: (error: Error | undefined, channel: Duplex) => void): unknown
   end(): unknown
   destroy(): unknown
   once(event: 'close', listener: () => void): unknown

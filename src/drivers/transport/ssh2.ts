@@ -3,7 +3,7 @@
 
 import { spawn } from 'node:child_process'
 import { connect as dial } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import ssh2, { type AuthenticationType, type ParsedKey } from 'ssh2'
 import type { Ask } from '../../domain/ask.ts'
 import type { SshSettings } from '../../domain/config.ts'
@@ -100,7 +100,7 @@ export function createSsh2Transport(options: Ssh2Options): Transport {
       const via = await through(destination.jumps, signal)
       const client = await login(destination, via, signal)
       const shown = `${destination.user}@${destination.address}:${destination.port}`
-      return makeConnection(client as ClientLike, host, shown, options.secret)
+      return makeConnection(client as unknown as ClientLike, host, shown, options.secret)
     },
     async close() {
       for (const opening of bastions.values()) {
@@ -288,6 +288,12 @@ async function publicKeys(files: readonly string[]): Promise<readonly Buffer[]> 
   return found
 }
 
+function publicBlob(key: ParsedKey | ssh2.PublicKeyEntry): Buffer {
+  if ('getPublicSSH' in key) return key.getPublicSSH()
+  const inner = 'pubKey' in key.pubKey ? key.pubKey.pubKey : key.pubKey
+  return typeof inner === 'string' ? Buffer.from(inner, 'base64') : 'getPublicSSH' in inner ? inner.getPublicSSH() : inner
+}
+
 /** The agent's keys, at most five, and with IdentitiesOnly only those that were named. */
 function limitedAgent(path: string, wanted: readonly Buffer[] | null): InstanceType<typeof ssh2.OpenSSHAgent> {
   const agent = new ssh2.OpenSSHAgent(path)
@@ -299,7 +305,7 @@ function limitedAgent(path: string, wanted: readonly Buffer[] | null): InstanceT
         return
       }
       const all = keys ?? []
-      callback(undefined, all.filter((key) => wanted === null || wanted.some((blob) => blob.equals(key.getPublicSSH()))).slice(0, MAX_KEYS))
+      callback(undefined, all.filter((key) => wanted === null || wanted.some((blob) => blob.equals(publicBlob(key)))).slice(0, MAX_KEYS))
     })
   }
   return agent
@@ -396,5 +402,5 @@ function typed(error: Error & { code?: string; level?: string }, to: Destination
 function childDuplex(child: ReturnType<typeof spawn>): Duplex {
   const { stdin, stdout } = child
   if (stdin === null || stdout === null) throw new RollgateError('E_BUG', 'a proxy command without pipes')
-  return DuplexFrom({ writable: stdin, readable: stdout })
+  return Duplex.from({ writable: stdin, readable: stdout })
 }
