@@ -31,7 +31,9 @@ export async function deploy(options: DeployOptions, context: AppContext): Promi
     const release = await prepareRelease(work, options)
     return {
       intent: { kind: 'deploy', release: release.id },
-      stage: (made) => stageEverywhere(work, release, movedHosts(made)),
+      stage: async (made) => {
+        await stageEverywhere(work, release, movedHosts(made))
+      },
       ...(stored === undefined ? {} : { stored }),
     }
   })

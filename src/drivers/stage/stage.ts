@@ -9,7 +9,6 @@ import type { Artifact, ReleaseInfo } from '../../domain/release.ts'
 import type { Connection } from '../../domain/transport.ts'
 import { stdinScript } from '../../util/shell.ts'
 import { compressionFor, decompressWords } from './compression.ts'
-import { envFile } from './env-file.ts'
 import { failed, Retry } from './failed.ts'
 import { commitScript, lookScript, type ScriptContext, unpackScript } from './scripts.ts'
 import { type SharedPath, sharedPaths } from './shared.ts'
@@ -24,8 +23,8 @@ export type StageOptions = {
     openArchive(compression: Artifact['compression']): Promise<{ readonly bytes: number; readonly chunks: AsyncIterable<Uint8Array> }>
   }
   readonly shared: readonly string[]
-  /** Values with secrets resolved: they travel by standard input only. */
-  readonly env: Readonly<Record<string, string>>
+  /** The environment file (env-file.ts), secrets resolved: it travels by standard input only. */
+  readonly envText: string
   readonly tools: ToolFacts
   /** Shell text that ends a script when the lease is no longer ours. */
   readonly guard?: string
@@ -40,7 +39,6 @@ export type Staged = { readonly state: 'already' | 'staged'; readonly note: stri
 /** @throws RollgateError E_STAGE, E_DISK, E_ROOT, E_CANCELLED */
 export async function stageRelease(options: StageOptions): Promise<Staged> {
   const shared = sharedPaths(options.shared, options.artifact.manifest)
-  const envText = envFile(options.info.id, options.env)
   const host = options.connection.host.name
   if (options.tools.tar === 'missing') throw new RollgateError('E_STAGE', `${host} has no tar`, { host, hints: ['Install tar there'] })
   const pauses = options.retryAfterMs ?? [500, 2000]
@@ -48,7 +46,7 @@ export async function stageRelease(options: StageOptions): Promise<Staged> {
   for (let tries = 0; ; tries += 1) {
     try {
       if (!connection.alive) connection = await reconnected(options)
-      return await stageOnce({ ...options, connection }, shared, envText)
+      return await stageOnce({ ...options, connection }, shared)
     } catch (error) {
       const pauseMs = pauses[tries]
       if (options.signal.aborted || !(error instanceof Retry)) throw error
@@ -58,14 +56,14 @@ export async function stageRelease(options: StageOptions): Promise<Staged> {
   }
 }
 
-async function stageOnce(options: StageOptions, shared: readonly SharedPath[], envText: string): Promise<Staged> {
+async function stageOnce(options: StageOptions, shared: readonly SharedPath[]): Promise<Staged> {
   const context: ScriptContext = { layout: options.layout, info: options.info, guard: options.guard ?? '' }
   const looked = await script(options, lookScript(context, shared))
   if (looked.includes('complete')) return { state: 'already', note: 'complete already' }
   const notes = looked.includes('damaged') ? ['the copy there was damaged and was replaced'] : []
   if (looked.includes('uploaded')) notes.push('found from an interrupted run')
   else notes.push(await upload(options, context))
-  const told = await script(options, commitScript(context, shared, envText))
+  const told = await script(options, commitScript(context, shared, options.envText))
   return { state: 'staged', note: [...notes, ...sharedNotes(told, shared)].join('; ') }
 }
 
