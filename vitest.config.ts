@@ -2,6 +2,9 @@ import { defineConfig } from 'vitest/config'
 
 // Unit, contract, integration and crash tests. The lab's end-to-end suite has its own config
 // (vitest.e2e.config.ts): it runs inside the lab's network and one file at a time.
+// ROLLGATE_TALLY is set by tools/test.mjs, which adds the counts up.
+const tally = process.env.ROLLGATE_TALLY
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
@@ -10,5 +13,6 @@ export default defineConfig({
     hookTimeout: 60_000,
     maxWorkers: 2,
     env: { NO_COLOR: '1', TZ: 'UTC' },
+    reporters: tally === undefined ? ['default'] : ['default', ['./tools/tally.mjs', { file: tally }]],
   },
 })

@@ -1,0 +1,186 @@
+// What `npm test` runs: sets the checkout up, installs the packages that the suites need, runs the fast suites (unit,
+// contract, integration, crash and whatever else lies in test/), then the end-to-end suite on a lab of real hosts, and
+// closes with one plain line, `N passed, N failed, N skipped`. Nothing is skipped silently: what was, is named.
+//
+//   npm test                        everything
+//   npm test -- unit crash          these suites (the folders of test/)
+//   npm test -- e2e                 end to end; `e2e/zero-loss` is a part of it
+//   npm test -- unit/config -t key  a path, and words for vitest
+//
+// LAB_NAME uses another lab beside this one, ROLLGATE_KEEP_LAB=1 leaves it up (and uses it again),
+// ROLLGATE_FULL=1 runs the long forms. Runs on any Node; the tests run on the checkout's own.
+import { spawn, spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ensurePackages } from './packages.mjs'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const bin = join(root, 'node_modules', '.bin')
+const say = (line) => process.stderr.write(`${line}\n`)
+
+/** The first word that vitest understands (`-t`) and all after it are vitest's. */
+function selection(words) {
+  const first = words.findIndex((word) => word.startsWith('-'))
+  const names = first === -1 ? words : words.slice(0, first)
+  const isLab = (name) => name === 'e2e' || name.startsWith('e2e/')
+  return {
+    options: first === -1 ? [] : words.slice(first),
+    fast: names.length === 0 || names.some((name) => !isLab(name)),
+    lab: names.length === 0 || names.some(isLab),
+    // `unit` also holds the files that lie in no folder.
+    paths: names
+      .filter((name) => !isLab(name))
+      .flatMap((name) =>
+        name === 'unit' ? ['test/unit/', 'test/architecture.test.ts'] : [existsSync(join(root, 'test', name)) ? `test/${name}/` : name],
+      ),
+    labPaths: names.filter((name) => name.startsWith('e2e/')).map((name) => `test/${name}`),
+  }
+}
+
+const running = new Set()
+let interrupted = null
+
+/** Runs a program in the checkout to its end; its exit code, or 128 + the signal that ended it. */
+function run(words, environment = {}) {
+  return new Promise((done) => {
+    const [program, ...rest] = words
+    const child = spawn(program, rest, {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: {
+        ...process.env,
+        ...(process.stdout.isTTY ? {} : { NO_COLOR: '1' }),
+        PATH: `${bin}${delimiter}${process.env.PATH}`,
+        ...environment,
+      },
+    })
+    running.add(child)
+    const end = (code) => {
+      running.delete(child)
+      done(code)
+    }
+    child.on('error', (error) => {
+      say(`test: ${program}: ${error.message}`)
+      end(127)
+    })
+    child.on('exit', (code, signal) => end(code ?? 128 + (constants.signals[signal] ?? 0)))
+  })
+}
+
+/** One vitest run, counted. `before` is what it runs under: nothing, or `lab run`. */
+async function vitest(label, { config, words, before = [], environment = {} }) {
+  const folder = mkdtempSync(join(tmpdir(), 'rollgate-test-'))
+  const file = join(folder, 'tally.json')
+  const started = Date.now()
+  // The name is read by vitest.config.ts: a reporter with options cannot be given on the command line.
+  const code = await run(
+    [...before, join(bin, 'node'), join(root, 'node_modules', 'vitest', 'vitest.mjs'), 'run', '--config', config, ...words],
+    {
+      ...environment,
+      ROLLGATE_TALLY: file,
+    },
+  )
+  const seen = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : { files: [], unhandled: 0 }
+  rmSync(folder, { recursive: true, force: true })
+  const failed = seen.files.reduce((sum, each) => sum + each.failed, 0) + seen.unhandled
+  // A run that failed without a failed test (nothing found, a crash of the runner) is a failure too.
+  return {
+    label,
+    seconds: (Date.now() - started) / 1000,
+    files: seen.files,
+    extraFailed: seen.unhandled + (code !== 0 && failed === 0 ? 1 : 0),
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------- the lab
+
+const lab = join(root, 'test', 'lab', 'lab')
+// One lab for each checkout, so that two of them can test at once.
+const labName = process.env.LAB_NAME ?? `rollgate-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
+const labEnvironment = { LAB_NAME: labName, LAB_NODE: join(bin, 'node') }
+
+/** Why there can be no lab here; null when there can. */
+function labRefusal() {
+  if (process.platform !== 'linux') return 'the lab needs Linux'
+  if (process.getuid() !== 0) return 'the lab needs root'
+  if (!/^\S+ \S+ cgroup2 /m.test(readFileSync('/proc/mounts', 'utf8'))) return 'no cgroup v2 file system is mounted'
+  const unshare = spawnSync('unshare', ['--mount', '--net', '--pid', '--fork', '--uts', '--ipc', '--cgroup', 'true'], { encoding: 'utf8' })
+  if (unshare.status !== 0) return `namespaces cannot be made: ${(unshare.stderr ?? unshare.error?.message ?? '').trim()}`
+  return null
+}
+
+async function endToEnd(paths, options) {
+  const refusal = labRefusal()
+  const test = { config: 'vitest.e2e.config.ts', words: [...paths, ...options] }
+  if (refusal !== null) {
+    say(`test: SKIPPED end to end: ${refusal}`)
+    return vitest('e2e', test)
+  }
+  const keep = process.env.ROLLGATE_KEEP_LAB === '1'
+  const up = await run([lab, 'up', '4', '--lb', 'haproxy', ...(keep ? [] : ['--fresh'])], labEnvironment)
+  if (up !== 0) return { label: 'e2e', seconds: 0, files: [], extraFailed: 1 }
+  try {
+    return await vitest('e2e', { ...test, before: [lab, 'run'], environment: { ...labEnvironment, ROLLGATE_LAB: labName } })
+  } finally {
+    if (!keep) await run([lab, 'down'], labEnvironment)
+  }
+}
+
+// ------------------------------------------------------------------------------------------------------ the whole
+
+function summary(runs) {
+  const suites = new Map()
+  for (const { files } of runs) {
+    for (const file of files) {
+      const name = /^test\/([^/]+)\//.exec(file.path)?.[1] ?? 'unit'
+      const suite = suites.get(name) ?? { passed: 0, failed: 0, skipped: 0, ms: 0 }
+      suites.set(name, {
+        passed: suite.passed + file.passed,
+        failed: suite.failed + file.failed,
+        skipped: suite.skipped + file.skipped.length,
+        ms: suite.ms + file.ms,
+      })
+    }
+  }
+  const skipped = new Map()
+  for (const name of runs.flatMap((each) => each.files.flatMap((file) => file.skipped.map((test) => `${file.path}: ${test}`)))) {
+    skipped.set(name, (skipped.get(name) ?? 0) + 1)
+  }
+  console.log('')
+  for (const [name, tests] of skipped) console.log(`SKIPPED ${name}${tests === 1 ? '' : ` (${tests} tests)`}`)
+  for (const [name, suite] of suites) {
+    console.log(
+      `${name.padEnd(12)} ${suite.passed} passed, ${suite.failed} failed, ${suite.skipped} skipped; ${(suite.ms / 1000).toFixed(1)} s of tests`,
+    )
+  }
+  for (const each of runs) console.log(`${each.label.padEnd(12)} took ${each.seconds.toFixed(0)} s`)
+  const sum = (field) => [...suites.values()].reduce((total, suite) => total + suite[field], 0)
+  return {
+    passed: sum('passed'),
+    failed: sum('failed') + runs.reduce((total, each) => total + each.extraFailed, 0),
+    skipped: sum('skipped'),
+  }
+}
+
+// The lab must come down whoever ends us: children get the signal from the terminal or from here, and we go on to the end.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    interrupted = signal
+    for (const child of running) child.kill(signal)
+  })
+}
+
+const chosen = selection(process.argv.slice(2))
+const setup = await run([process.execPath, join(root, 'tools', 'setup.mjs')])
+if (setup !== 0) process.exit(setup)
+ensurePackages(say)
+const runs = []
+if (chosen.fast) runs.push(await vitest('fast suites', { config: 'vitest.config.ts', words: [...chosen.paths, ...chosen.options] }))
+if (chosen.lab && interrupted === null) runs.push(await endToEnd(chosen.labPaths, chosen.options))
+const { passed, failed, skipped } = summary(runs)
+console.log(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`)
+if (interrupted !== null) process.exitCode = 128 + constants.signals[interrupted]
+else process.exitCode = failed > 0 || passed === 0 ? 1 : 0
