@@ -11,6 +11,8 @@ export type FailureClass =
   | 'reset'
   /** Closed cleanly without an answer. */
   | 'closed'
+  /** What answers does not speak HTTP. */
+  | 'protocol'
   /** The answer ended before its length. */
   | 'truncated'
   | 'first-byte-timeout'
