@@ -112,6 +112,8 @@ export interface Control {
   /** null: go on. `stop`: finish the hosts in hand, start no new one. `undo`: and take back what was done. */
   readonly wish: 'stop' | 'undo' | 'continue' | null
   readonly because: 'SIGINT' | 'SIGTERM' | 'SIGHUP' | null
+  /** Resolves once nobody is being asked what is to be done: awaited, with no host in hand, before `wish` is followed. */
+  readonly decided?: () => Promise<void>
   /** Fires at the first signal: what has changed nothing yet (build, staging) stops at once. */
   readonly asked: AbortSignal
   /** Fires at the second signal: stop waiting, enable what is provably healthy. */

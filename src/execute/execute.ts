@@ -67,12 +67,12 @@ async function goForward(run: Run): Promise<Forward> {
   if (isOverBudget(run) && run.because !== null) return { kind: 'failed', because: run.because }
   run.context.emit({ type: 'phase', name: 'rollout', state: 'started' })
   for (const batch of plan.batches) {
-    const wish = interrupted(run)
+    const wish = await interrupted(run)
     if (wish !== null) return wish
     const failed = await runBatch(run, batch)
     if (failed !== null) return { kind: 'failed', because: failed }
     for (const checkpoint of batch.after) {
-      const asked = interrupted(run)
+      const asked = await interrupted(run)
       if (asked !== null) return asked
       const stop = await atCheckpoint(run, batch, checkpoint)
       if (stop !== null) return stop
@@ -92,7 +92,9 @@ async function atCheckpoint(run: Run, batch: Batch, checkpoint: Checkpoint): Pro
   return { kind: 'failed', because: passed.because }
 }
 
-function interrupted(run: Run): Forward | null {
+async function interrupted(run: Run): Promise<Forward | null> {
+  // All is quiet here: a person who is being asked has the time to answer.
+  await run.context.control.decided?.()
   const { wish } = run.context.control
   if (wish === null || wish === 'continue') return null
   return { kind: 'interrupted', undo: wish === 'undo' }
