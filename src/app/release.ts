@@ -10,6 +10,7 @@ import { openArchive } from '../drivers/artifact/archive.ts'
 import { prepareArtifact } from '../drivers/artifact/prepare.ts'
 import { secretDigest } from '../drivers/artifact/secret-digest.ts'
 import { envFile } from '../drivers/stage/env-file.ts'
+import { sharedPaths } from '../drivers/stage/shared.ts'
 import { stageRelease } from '../drivers/stage/stage.ts'
 import { chooseRelease, releaseHash, secretNames } from '../plan/release.ts'
 import { limited } from '../util/limit.ts'
@@ -163,6 +164,7 @@ async function stageOn(
     return targets.map((host) => ({ name: host.host, note: 'there already' }))
   }
   const signal = stopAtOnce(work)
+  const shared = sharedPaths(config.release.shared, artifact.manifest)
   const envText = envFile(release.id, await environment(work))
   const results = await limited(targets, STAGE_AT_ONCE, async (host): Promise<Result> => {
     try {
@@ -171,12 +173,9 @@ async function stageOn(
         reconnect: (abort) => session.connect(host.host, abort),
         layout: session.layout,
         info,
-        artifact: {
-          manifest: artifact.manifest,
-          openArchive: (compression) =>
-            openArchive(artifact, compression, { cacheDirectory: cacheDirectory(context.env, config.app), signal }),
-        },
-        shared: config.release.shared,
+        openArchive: (compression) =>
+          openArchive(artifact, compression, { cacheDirectory: cacheDirectory(context.env, config.app), signal }),
+        shared,
         envText,
         tools: host.tools,
         ...(guard === undefined ? {} : { guard: guard(host.host) }),

@@ -32,6 +32,10 @@ export function failed(
     .slice(-20)
   const error = (code: ErrorCode, message: string, more: ErrorOptions = {}) =>
     new RollgateError(code, message, { host, evidence, now: 'Nothing that runs there was touched', ...more })
+  if (result.timedOut)
+    return error('E_STAGE', `${host} took too long to take ${id}: given up after ${Math.round(result.durationMs / 60_000)} minutes`, {
+      hints: ['Is its disk or the network stuck?', 'Run the same command again: it goes on from what is there'],
+    })
   switch (result.exitCode) {
     case EXIT.root:
       return error('E_ROOT', `${root} on ${host} cannot be written`, {

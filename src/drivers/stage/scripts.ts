@@ -14,6 +14,8 @@ import { VERIFY_FUNCTIONS } from './verify-script.ts'
 export type ScriptContext = {
   readonly layout: Layout
   readonly info: ReleaseInfo
+  /** Paths of the manifest that are not in the archive: it was taken from a host, where links into shared/ stood there. */
+  readonly without: readonly string[]
   /** Shell text that ends the script when the lease is no longer ours. */
   readonly guard: string
 }
@@ -42,10 +44,9 @@ done
 echo "swept $swept"
 if [ -f "$info" ] && [ -d "$release" ]; then
   grep -qF ${quote(`"hash":${JSON.stringify(context.info.hash)}`)} "$info" || exit ${EXIT.otherRelease}
-  printf '%s' ${quote(shared.map((path) => `./${oneLine(path.path)}\n`).join(''))} >"$work/shared" || exit ${EXIT.root}
-  mkdir "$work/v" || exit ${EXIT.root}
+  printf '%s' ${quote(pathLines(shared.map(({ path }) => path)))} >"$work/shared" && mkdir "$work/v" || exit ${EXIT.root}
   if [ "$(rg_sum <"$manifest" 2>/dev/null | cut -c1-64)" = "$artifact" ] && [ -f "$release/${ENV_FILE}" ] &&
-    rg_verify "$release" "$manifest" "$work/v" "$work/shared"; then echo complete; exit 0; fi
+    rg_verify "$release" "$manifest" "$work/v" loose "$work/shared"; then echo complete; exit 0; fi
   [ "$live" = "$id" ] && exit ${EXIT.liveDamaged}
   rm -f "$info" && rm -rf "$release" || exit ${EXIT.root}
   echo damaged
@@ -57,8 +58,9 @@ else rm -f "$info"
 fi
 if [ -d "$staging" ]; then
   rm -rf "$work/v"; mkdir "$work/v" || exit ${EXIT.root}
+  ${withoutShell(context)} || exit ${EXIT.root}
   if [ "$(rg_sum <"$staging/.rollgate/manifest" 2>/dev/null | cut -c1-64)" = "$artifact" ] &&
-    rg_verify "$staging" "$staging/.rollgate/manifest" "$work/v" strict >/dev/null; then echo uploaded; exit 0; fi
+    rg_verify "$staging" "$staging/.rollgate/manifest" "$work/v" strict "$work/without" >/dev/null; then echo uploaded; exit 0; fi
   rm -rf "$staging" || exit ${EXIT.root}
 fi
 echo wanted
@@ -83,8 +85,9 @@ if [ "$(rg_sum <.rollgate/manifest | cut -c1-64)" != "$artifact" ]; then
   echo 'the manifest is not the one that was sent'
   exit ${EXIT.verify}
 fi
-mkdir "$work/v" && rg_verify "$writing" "$writing/.rollgate/manifest" "$work/v" strict || exit ${EXIT.verify}
-cd / && rm -rf "$staging" && mv "$writing" "$staging" || exit ${EXIT.root}
+mkdir "$work/v" && ${withoutShell(context)} || exit ${EXIT.root}
+rg_verify "$writing" "$writing/.rollgate/manifest" "$work/v" strict "$work/without" || exit ${EXIT.verify}
+cd / && rm -rf "$staging" && rg_rename "$writing" "$staging" || exit ${EXIT.root}
 echo uploaded
 `
 }
@@ -106,7 +109,7 @@ cd "$staging" || exit ${EXIT.gone}
 ${shared.map((path, index) => `rg_shared ${index} ${quote(path.path)} ${path.kind} || exit ${EXIT.commit}`).join('\n')}
 (umask 077 && rm -f ${ENV_FILE} && printf '%s' ${quote(envText)} >${ENV_FILE}) || exit ${EXIT.commit}
 mv .rollgate/manifest "$manifest" && rmdir .rollgate || exit ${EXIT.commit}
-cd / && mv "$staging" "$release" || exit ${EXIT.commit}
+cd / && rg_rename "$staging" "$release" || exit ${EXIT.commit}
 # On disk before the record that says so.
 rg_sync "$release"
 printf '%s\\n' ${quote(JSON.stringify(context.info))} >"$info.part" && mv "$info.part" "$info" || exit ${EXIT.commit}
@@ -139,6 +142,8 @@ unset CDPATH TAR_OPTIONS GREP_OPTIONS GZIP ZSTD_CLEVEL POSIXLY_CORRECT
 ${guard}
 boot=$(cut -c1-8 /proc/sys/kernel/random/boot_id 2>/dev/null) && [ -n "$boot" ] || boot=none
 rg_alive() { kill -0 "$1" 2>/dev/null || [ -d "/proc/$1" ]; }
+# Never into a folder that somebody else made there in the meantime.
+rg_rename() { mv -T "$1" "$2" 2>/dev/null || { [ ! -e "$2" ] && [ ! -L "$2" ] && mv "$1" "$2"; }; }
 rg_sync() { sync -f "$1" 2>/dev/null || sync; }
 cleanup() { rm -rf "$work"; }
 rg_work() {
@@ -151,6 +156,15 @@ rg_work() {
   trap 'exit 143' TERM
 }
 ${VERIFY_FUNCTIONS}`
+}
+
+/** Writes the file that says what of the manifest is not looked for. */
+function withoutShell({ without }: ScriptContext): string {
+  return `printf '%s' ${quote(pathLines(without))} >"$work/without"`
+}
+
+function pathLines(paths: readonly string[]): string {
+  return paths.map((path) => `./${oneLine(path)}\n`).join('')
 }
 
 function oneLine(name: string): string {

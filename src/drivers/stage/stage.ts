@@ -11,7 +11,7 @@ import { stdinScript } from '../../util/shell.ts'
 import { compressionFor, decompressWords } from './compression.ts'
 import { failed, Retry } from './failed.ts'
 import { commitScript, lookScript, type ScriptContext, unpackScript } from './scripts.ts'
-import { type SharedPath, sharedPaths } from './shared.ts'
+import type { SharedPath } from './shared.ts'
 
 export type StageOptions = {
   readonly connection: Connection
@@ -19,10 +19,14 @@ export type StageOptions = {
   readonly reconnect?: (signal: AbortSignal) => Promise<Connection>
   readonly layout: Layout
   readonly info: ReleaseInfo
-  readonly artifact: Pick<Artifact, 'manifest'> & {
-    openArchive(compression: Artifact['compression']): Promise<{ readonly bytes: number; readonly chunks: AsyncIterable<Uint8Array> }>
-  }
-  readonly shared: readonly string[]
+  /** A stream of the archive in a form that the host can unpack, new at each call. */
+  readonly openArchive: (
+    compression: Artifact['compression'],
+  ) => Promise<{ readonly bytes: number; readonly chunks: AsyncIterable<Uint8Array> }>
+  /** Of the manifest, what the archive does not hold (fetch.ts). */
+  readonly without?: readonly string[]
+  /** What is linked into the release (shared.ts). */
+  readonly shared: readonly SharedPath[]
   /** The environment file (env-file.ts), secrets resolved: it travels by standard input only. */
   readonly envText: string
   readonly tools: ToolFacts
@@ -34,11 +38,15 @@ export type StageOptions = {
   readonly retryAfterMs?: readonly number[]
 }
 
+/** A look or a commit hashes every file of the release once. */
+const SCRIPT_TIMEOUT_MS = 15 * 60_000
+/** An upload may be as slow as this, and not slower. */
+const SLOWEST_BYTES_PER_MS = 20
+
 export type Staged = { readonly state: 'already' | 'staged'; readonly note: string }
 
 /** @throws RollgateError E_STAGE, E_DISK, E_ROOT, E_CANCELLED */
 export async function stageRelease(options: StageOptions): Promise<Staged> {
-  const shared = sharedPaths(options.shared, options.artifact.manifest)
   const host = options.connection.host.name
   if (options.tools.tar === 'missing') throw new RollgateError('E_STAGE', `${host} has no tar`, { host, hints: ['Install tar there'] })
   const pauses = options.retryAfterMs ?? [500, 2000]
@@ -46,7 +54,7 @@ export async function stageRelease(options: StageOptions): Promise<Staged> {
   for (let tries = 0; ; tries += 1) {
     try {
       if (!connection.alive) connection = await reconnected(options)
-      return await stageOnce({ ...options, connection }, shared)
+      return await stageOnce({ ...options, connection })
     } catch (error) {
       const pauseMs = pauses[tries]
       if (options.signal.aborted || !(error instanceof Retry)) throw error
@@ -56,8 +64,10 @@ export async function stageRelease(options: StageOptions): Promise<Staged> {
   }
 }
 
-async function stageOnce(options: StageOptions, shared: readonly SharedPath[]): Promise<Staged> {
-  const context: ScriptContext = { layout: options.layout, info: options.info, guard: options.guard ?? '' }
+async function stageOnce(options: StageOptions): Promise<Staged> {
+  const { shared } = options
+  const { layout, info, without = [], guard = '' } = options
+  const context: ScriptContext = { layout, info, without, guard }
   const looked = await script(options, lookScript(context, shared))
   if (looked.includes('complete')) return { state: 'already', note: 'complete already' }
   const notes = looked.includes('damaged') ? ['the copy there was damaged and was replaced'] : []
@@ -69,10 +79,13 @@ async function stageOnce(options: StageOptions, shared: readonly SharedPath[]): 
 
 async function upload(options: StageOptions, context: ScriptContext): Promise<string> {
   const compression = compressionFor(options.tools)
-  const { bytes, chunks } = await options.artifact.openArchive(compression)
+  const { bytes, chunks } = await options.openArchive(compression)
   const text = unpackScript(context, decompressWords(compression))
+  const timeoutMs = SCRIPT_TIMEOUT_MS + bytes / SLOWEST_BYTES_PER_MS
   const input = counted(chunks, (sent) => options.onProgress?.(sent, bytes))
-  const result = await run(options, () => options.connection.run({ argv: ['sh', '-c', text] }, { signal: options.signal, input }))
+  const result = await run(options, () =>
+    options.connection.run({ argv: ['sh', '-c', text], timeoutMs }, { signal: options.signal, input }),
+  )
   if (result.exitCode !== 0) throw failed(result, options)
   const unit = compression === 'none' ? '' : ` (${compression})`
   return `${(bytes / 1e6).toFixed(1)} MB sent${unit}`
@@ -81,7 +94,7 @@ async function upload(options: StageOptions, context: ScriptContext): Promise<st
 /** What it printed, line by line. */
 async function script(options: StageOptions, text: string): Promise<readonly string[]> {
   const { argv, stdin } = stdinScript(text)
-  const result = await run(options, () => options.connection.run({ argv, stdin }, { signal: options.signal }))
+  const result = await run(options, () => options.connection.run({ argv, stdin, timeoutMs: SCRIPT_TIMEOUT_MS }, { signal: options.signal }))
   if (result.exitCode !== 0) throw failed(result, options)
   return result.stdout.split('\n')
 }

@@ -6,9 +6,10 @@
 import { EXIT } from './exits.ts'
 
 /**
- * Defines `rg_verify FOLDER MANIFEST WORK strict` and `rg_verify FOLDER MANIFEST WORK SHARED`: status 0, or 1 and up to
- * 20 lines that say what differs. WORK is an empty folder. With SHARED, a file of `./path` lines, what lies there is not
- * looked at, and files that came later (an app's own caches) are not counted as damage.
+ * Defines `rg_verify FOLDER MANIFEST WORK strict|loose OUT`: status 0, or 1 and up to 20 lines that say what differs. WORK
+ * is an empty folder. OUT is a file of `./path` lines, or nothing: what lies there is not looked at. `loose` is for a
+ * release in use: links into `$shared` stand where something else may have been, and files that came later (an app's
+ * own caches) are not counted as damage. `rg_linked TREE` prints those links' paths from a list that `rg_tree` made.
  */
 export const VERIFY_FUNCTIONS: string = String.raw`
 if command -v sha256sum >/dev/null 2>&1; then rg_sum() { sha256sum "$@"; }
@@ -45,13 +46,21 @@ rg_without() {
       print }' "$1" "$2"
 }
 
+rg_linked() {
+  RG_SHARED=$(printf '%s' "$shared" | tr '\n' '\001') awk '
+    /^l / { i = index($0, "\002"); p = substr($0, 5, i - 5); if (substr($0, i + 1) == ENVIRON["RG_SHARED"] "/" p) print "./" p }' "$1"
+}
+
 rg_verify() {
   rg_odd=$(printf '[\\\001\r]')
-  if [ "$4" != strict ] && [ -s "$4" ]; then rg_without "$4" "$2" >"$3/list" || return 1
+  rg_tree "$1" >"$3/have" || return 1
+  : >"$3/without" || return 1
+  if [ -n "$5" ]; then cat "$5" >"$3/without" || return 1; fi
+  if [ "$4" = loose ]; then rg_linked "$3/have" >>"$3/without" || return 1; fi
+  if [ -s "$3/without" ]; then rg_without "$3/without" "$2" >"$3/list" || return 1
   else cat "$2" >"$3/list" || return 1
   fi
   sed -e 1d -e 's/^\([fx]\) [0-9a-f]* [0-9]* /\1 /' "$3/list" >"$3/want" || return 1
-  rg_tree "$1" >"$3/have" || return 1
   rg_minus "$3/want" "$3/have" >"$3/missing" || return 1
   if [ "$4" = strict ]; then rg_minus "$3/have" "$3/want" >"$3/extra" || return 1
   else : >"$3/extra"
