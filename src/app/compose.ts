@@ -12,17 +12,22 @@ import type { Emit } from '../domain/event.ts'
 import type { Facts } from '../domain/facts.ts'
 import type { Host, HostName } from '../domain/host.ts'
 import { layoutOf } from '../domain/layout.ts'
+import { LEASE_REFRESH_MS, type LeasePort } from '../domain/lease.ts'
+import type { Plan } from '../domain/plan.ts'
 import type { Clock, HostPort, HostSettings, Ports } from '../domain/ports.ts'
 import type { ServiceManager } from '../domain/service.ts'
-import type { Transport } from '../domain/transport.ts'
+import type { Connection, Transport } from '../domain/transport.ts'
 import { createBalancers } from '../drivers/balancer/registry.ts'
 import { createHostPort } from '../drivers/host/host-port.ts'
+import { createLeasePort } from '../drivers/lease/lease.ts'
+import { fenceText } from '../drivers/lease/script.ts'
 import { probeOnce } from '../drivers/probe/health.ts'
 import { runLocal } from '../drivers/process.ts'
 import { createServiceManager } from '../drivers/service/registry.ts'
 import { createLocalTransport } from '../drivers/transport/local.ts'
 import { createPool } from '../drivers/transport/pool.ts'
 import { createSsh2Transport } from '../drivers/transport/ssh2.ts'
+import { type Hold, holdFleet } from '../execute/lease.ts'
 import { observe } from '../facts/observe.ts'
 import { realClock } from '../load/pace.ts'
 import { startProbe } from '../load/probe.ts'
@@ -34,6 +39,8 @@ import type { Session } from './session.ts'
 const CONNECT_TIMEOUT_MS = 10_000
 const CONNECT_ATTEMPTS = 3
 const CONNECT_AT_ONCE = 32
+/** What concerns the whole rollout is written to so many hosts: enough to outlive several of them. */
+const NOTED_HOSTS = 16
 const NO_DRAIN = { deadlineMs: 30_000, onDeadline: 'fail' } as const
 
 export function homeDirectory(env: Readonly<Record<string, string | undefined>>): string {
@@ -156,6 +163,26 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
     return manager
   }
   const ports = new Map<HostName, HostPort>()
+  const tellUnreachable = (host: Host, result: Connection | RollgateError): void => {
+    if (!(result instanceof RollgateError)) return
+    emit({ type: 'host.unreachable', host: host.name, error: { code: result.code, message: result.message, exitCode: result.exitCode } })
+  }
+  let reaching: Promise<ReadonlyMap<HostName, Connection | RollgateError>> | null = null
+  const reachAll = (signal: AbortSignal): Promise<ReadonlyMap<HostName, Connection | RollgateError>> => {
+    reaching ??= pool.connectAll(config.hosts, signal, (host, result) => {
+      if (result instanceof RollgateError) tellUnreachable(host, result)
+      else emit({ type: 'host.connected', host: host.name, destination: result.destination, ms: 0 })
+    })
+    return reaching
+  }
+  let hold: Hold | null = null
+  const leases = new Map<HostName, LeasePort>()
+  const leaseOf = (name: HostName): LeasePort => {
+    const host = hostNamed(name)
+    const lease = leases.get(name) ?? createLeasePort({ host, layout, connect: (signal) => pool.get(host, signal) })
+    leases.set(name, lease)
+    return lease
+  }
 
   return {
     config,
@@ -168,27 +195,17 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
     manager: managerOf,
     balancers: balancersOf,
     allBalancers: [...new Set([...instances.values()].flat())],
-    connectAll: (hosts, signal) =>
-      pool.connectAll(hosts, signal, (host, result) => {
-        if (result instanceof RollgateError)
-          emit({
-            type: 'host.unreachable',
-            host: host.name,
-            error: { code: result.code, message: result.message, exitCode: result.exitCode },
-          })
-      }),
+    connectAll: (hosts, signal) => pool.connectAll(hosts, signal, tellUnreachable),
     connect,
     async observe(signal) {
       const hosts = appHosts(config)
-      await pool.connectAll(config.hosts, signal, (host, result) => {
-        if (result instanceof RollgateError)
-          emit({
-            type: 'host.unreachable',
-            host: host.name,
-            error: { code: result.code, message: result.message, exitCode: result.exitCode },
-          })
-        else emit({ type: 'host.connected', host: host.name, destination: result.destination, ms: 0 })
-      })
+      const reached = await reachAll(signal)
+      // Those that did not answer a moment ago are not waited for once more.
+      const failure = (host: Host): RollgateError | null => {
+        const result = reached.get(host.name)
+        return result instanceof RollgateError ? result : null
+      }
+      reaching = null
       return observe({
         hosts: hosts.map((host) => ({
           host,
@@ -197,7 +214,11 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
           health: settingsOf(config, host).health,
           balancers: balancersOf(host),
         })),
-        connect: (host, abort) => pool.get(host, abort),
+        connect: async (host, abort) => {
+          const failed = failure(host)
+          if (failed !== null) throw failed
+          return pool.get(host, abort)
+        },
         probe: probeOnce,
         signal,
       })
@@ -216,13 +237,29 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
           service,
           health,
           clock,
+          epoch: () => hold?.epochOf(name) ?? 0,
+          fence: () => (hold === null ? '' : fenceText(layout, hold.epochOf(name))),
         })
       ports.set(name, port)
       return port
     },
     hostSettings: (name, facts) => hostSettings(config, hostNamed(name), balancersOf(hostNamed(name)), facts),
     secret,
+    lease: leaseOf,
+    hold: () => hold,
+    async lock(request, options) {
+      const results = await reachAll(options.signal)
+      // A host that cannot be reached has no lease, and is not touched; the first look says what that means.
+      const reached = appHosts(config).filter((host) => !(results.get(host.name) instanceof RollgateError))
+      hold = await holdFleet(
+        reached.map((host) => leaseOf(host.name)),
+        request,
+        { clock, refreshMs: Math.min(LEASE_REFRESH_MS, request.ttlMs / 4), ...options },
+      )
+      return hold
+    },
     async close() {
+      await hold?.release()
       await Promise.all([...new Set([...instances.values()].flat())].map((balancer) => balancer.close()))
       await pool.closeAll()
       await transport.close()
@@ -242,7 +279,7 @@ function hostSettings(config: Config, host: Host, balancers: readonly LoadBalanc
 
 export type RolloutPorts = {
   readonly probe: { begin(): Promise<void>; end(): Promise<RolloutDocument['probe']> } | null
-  forFacts(facts: Facts): Ports
+  forPlan(plan: Plan, facts: Facts): Ports
 }
 
 /** What the executor needs of the world, for one rollout. */
@@ -273,11 +310,21 @@ export function rolloutPorts(work: Work): RolloutPorts {
         }
   return {
     probe,
-    forFacts(facts) {
+    forPlan(plan, facts) {
       const settled = new Map<HostName, HostSettings>()
       return {
         clock: session.clock,
         host: (name) => session.port(name),
+        async noteAll(rollout, step, state, detail, signal) {
+          const hosts = plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)).slice(0, NOTED_HOSTS)
+          const results = await Promise.allSettled(hosts.map((host) => session.port(host).note(rollout, step, state, detail, signal)))
+          const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
+          const fatal = failures.find(
+            (error) => error instanceof RollgateError && (error.code === 'E_LOCKED' || error.code === 'E_CANCELLED'),
+          )
+          if (fatal !== undefined) throw fatal
+          if (hosts.length > 0 && failures.length === hosts.length) throw failures[0]
+        },
         settings(name) {
           const found = settled.get(name) ?? session.hostSettings(name, facts)
           settled.set(name, found)

@@ -242,7 +242,7 @@ async function carryOut(
     await ports.probe?.begin()
     const { outcome, run } = await execute(freshProgress(plan, release), {
       rollout,
-      ports: ports.forFacts(facts),
+      ports: ports.forPlan(plan, facts),
       journal,
       emit: work.emit,
       control: context.control,

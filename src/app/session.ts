@@ -7,9 +7,11 @@ import type { Emit } from '../domain/event.ts'
 import type { Facts } from '../domain/facts.ts'
 import type { Host, HostName } from '../domain/host.ts'
 import type { Layout } from '../domain/layout.ts'
+import type { LeasePort, LeaseRequest } from '../domain/lease.ts'
 import type { Clock, HostPort, HostSettings } from '../domain/ports.ts'
 import type { ServiceManager } from '../domain/service.ts'
 import type { Connection } from '../domain/transport.ts'
+import type { Hold, HoldOptions } from '../execute/lease.ts'
 
 export type Session = {
   readonly config: Config
@@ -30,6 +32,11 @@ export type Session = {
   port(name: HostName): HostPort
   hostSettings(name: HostName, facts: Facts): HostSettings
   secret(name: string): Promise<string>
+  lease(name: HostName): LeasePort
+  /** Ours while we hold the fleet. */
+  hold(): Hold | null
+  /** Takes the lease of every app host that can be reached; given back by `close`. @throws RollgateError E_LOCKED */
+  lock(request: LeaseRequest, options: Pick<HoldOptions, 'signal' | 'policy' | 'waiting' | 'onBeat'>): Promise<Hold>
   close(): Promise<void>
 }
 

@@ -86,6 +86,16 @@ export type GateResult = { readonly verdict: GateVerdict; readonly summary: stri
 export interface Ports {
   readonly clock: Clock
   host(name: HostName): HostPort
+  /**
+   * One ledger line on every host of the rollout that can be reached: what concerns the rollout and no single host, so
+   * that another machine can go on. @throws RollgateError when not one host took it
+   */
+  noteAll(rollout: string, step: Step['id'], state: LedgerEntry['state'], detail: string, signal: AbortSignal): Promise<void>
+  /**
+   * Called when a host cannot be reached. One host lost is that host's trouble; all lost at once is our own network: waits
+   * until one of them answers again, at most to the progress deadline. @returns whether it was our network
+   */
+  awaitNetwork?(host: HostName, signal: AbortSignal): Promise<boolean>
   settings(name: HostName): HostSettings
   /** Runs a hook on this machine. @throws RollgateError E_HOOK */
   localHook(

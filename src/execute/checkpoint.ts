@@ -3,7 +3,8 @@
 import type { Hook } from '../domain/config.ts'
 import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { Batch, Checkpoint, StepId } from '../domain/plan.ts'
-import { isCancelled, type Run, record, waitSignal } from './run.ts'
+import { hookIds } from '../journal/recover.ts'
+import { endsRun, noteRollout, type Run, record, waitSignal } from './run.ts'
 
 export type Passed =
   | { readonly kind: 'passed' }
@@ -31,9 +32,8 @@ export async function passCheckpoint(run: Run, batch: Batch, checkpoint: Checkpo
     case 'approve': {
       run.context.emit({ type: 'question', question: checkpoint.question })
       const answer = await ports.approve(checkpoint.question, signal)
-      if (answer === 'unanswered') return { kind: 'paused', question: checkpoint.question }
-      if (answer === 'no')
-        return { kind: 'failed', because: errorInfo(new RollgateError('E_GATE_FAILED', `not approved: ${checkpoint.question}`)) }
+      if (answer === 'unanswered') return pause(run, checkpoint.id, checkpoint.question)
+      if (answer === 'no') return refuse(run, checkpoint.id, `not approved: ${checkpoint.question}`)
       await pass(run, checkpoint.id, 'approved')
       return PASSED
     }
@@ -48,10 +48,8 @@ export async function passCheckpoint(run: Run, batch: Batch, checkpoint: Checkpo
         verdict: result.verdict,
         summary: result.summary,
       })
-      if (result.verdict === 'inconclusive')
-        return { kind: 'paused', question: `gate ${checkpoint.gate} is inconclusive: ${result.summary}` }
-      if (result.verdict !== 'pass')
-        return { kind: 'failed', because: errorInfo(new RollgateError('E_GATE_FAILED', `gate ${checkpoint.gate}: ${result.summary}`)) }
+      if (result.verdict === 'inconclusive') return pause(run, checkpoint.id, `gate ${checkpoint.gate} is inconclusive: ${result.summary}`)
+      if (result.verdict !== 'pass') return refuse(run, checkpoint.id, `gate ${checkpoint.gate}: ${result.summary}`)
       await pass(run, checkpoint.id, result.summary)
       return PASSED
     }
@@ -64,7 +62,20 @@ export async function passCheckpoint(run: Run, batch: Batch, checkpoint: Checkpo
   }
 }
 
+/** The process may end here, the rollout does not: its ledgers say that it waits for an answer. */
+async function pause(run: Run, step: StepId, question: string): Promise<Passed> {
+  await noteRollout(run, step, 'started', 'paused')
+  return { kind: 'paused', question }
+}
+
+/** Kept before it is acted upon: an answer that was given is never asked for again, and a no is never re-rolled. */
+async function refuse(run: Run, step: StepId, message: string): Promise<Passed> {
+  await noteRollout(run, step, 'failed', '-')
+  return { kind: 'failed', because: errorInfo(new RollgateError('E_GATE_FAILED', message)) }
+}
+
 async function pass(run: Run, step: StepId, how: string): Promise<void> {
+  await noteRollout(run, step, 'done', '-')
   await record(run, { type: 'checkpoint.passed', step, how })
   run.done.add(step)
 }
@@ -93,8 +104,9 @@ export async function runLocalHooks(
   moment: 'before' | 'after' | 'on_failure',
   hooks: readonly Hook[],
 ): Promise<ErrorInfo | null> {
+  const ids = hookIds(moment, hooks)
   for (const [index, hook] of hooks.entries()) {
-    const id = `${moment}/${index + 1}:${hook.name}`
+    const id = ids[index] ?? hook.name
     if (run.done.has(id)) continue
     const failed = await runLocalHook(run, id, hook)
     if (failed === null) continue
@@ -114,6 +126,7 @@ async function runLocalHook(run: Run, id: StepId, hook: Hook): Promise<ErrorInfo
   }
   const attempt = (run.attempts.get(id) ?? 0) + 1
   await record(run, { type: 'step.started', step: id, attempt })
+  await noteRollout(run, id, 'started', '-', hook.once)
   run.attempts.set(id, attempt)
   run.inDoubt.add(id)
   try {
@@ -129,12 +142,14 @@ async function runLocalHook(run: Run, id: StepId, hook: Hook): Promise<ErrorInfo
       run.context.emit({ type: 'output', source: hook.name, step: id, line }),
     )
   } catch (error) {
-    if (isCancelled(error)) throw error
+    if (endsRun(error)) throw error
     const info = errorInfo(error)
+    await noteRollout(run, id, 'failed', info.code)
     await record(run, { type: 'step.failed', step: id, attempt, error: info })
     run.inDoubt.delete(id)
     return info
   }
+  await noteRollout(run, id, 'done', '-')
   await record(run, { type: 'step.succeeded', step: id, attempt, changed: true })
   run.inDoubt.delete(id)
   run.done.add(id)

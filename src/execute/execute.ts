@@ -4,11 +4,12 @@ import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { Batch, Checkpoint, Track } from '../domain/plan.ts'
 import type { ExecuteContext } from '../domain/ports.ts'
+import { failureDetail, hostEntry } from '../journal/recover.ts'
 import type { Progress } from '../journal/replay.ts'
 import { guarded, tooFewReady } from './capacity.ts'
 import { passCheckpoint, probeBreach, runLocalHooks } from './checkpoint.ts'
 import { finishHosts, hurryHome } from './finish.ts'
-import { isCancelled, type Run, record, startRun } from './run.ts'
+import { endsRun, noteRollout, type Run, record, startRun } from './run.ts'
 import { runSteps, takesOut } from './track.ts'
 import { isTouched, undoAll, undoTrack, wayBackSteps } from './undo.ts'
 
@@ -50,7 +51,9 @@ export async function execute(progress: Progress, context: ExecuteContext): Prom
         return forward satisfies never
     }
   } catch (error) {
-    if (!isCancelled(error)) throw error
+    if (!endsRun(error)) throw error
+    // Whoever took over has the rollout now, with all that is to be done about it.
+    if (error instanceof RollgateError && error.code === 'E_LOCKED') return { outcome: { kind: 'refused', because: errorInfo(error) }, run }
     await hurryHome(run)
     return { outcome: cancelled(context), run }
   }
@@ -114,7 +117,7 @@ async function runBatch(run: Run, batch: Batch): Promise<ErrorInfo | null> {
         if (run.failed.has(track.host)) await restoreHost(run, track)
         else await runSteps(run, track, track.steps, () => run.stopped)
       } catch (error) {
-        if (isCancelled(error)) thrown ??= error
+        if (endsRun(error)) thrown ??= error
         else
           await hostFailed(run, track, error).catch((second: unknown) => {
             thrown ??= second
@@ -148,6 +151,7 @@ async function hostFailed(run: Run, track: Track, error: unknown): Promise<void>
   if (info.code === 'E_BUG') throw error
   run.failed.set(track.host, info)
   run.because ??= info
+  await noteRollout(run, hostEntry(track.host), 'failed', failureDetail({ ...info, host: track.host }))
   await record(run, { type: 'host.failed', host: track.host, error: info })
   if (isOverBudget(run)) {
     run.stopped = true

@@ -95,8 +95,7 @@ async function confirmProcess(options: ProveOptions, first: readonly ServiceStat
     if (
       health.version.kind === 'process' &&
       release !== null &&
-      folder !== null &&
-      folder.includes('/releases/') &&
+      folder?.includes('/releases/') === true &&
       !`${folder}/`.includes(`/releases/${release}/`)
     ) {
       throw await failure('E_WRONG_RELEASE', `${status.unit} on ${port.name} runs from ${folder}, not from ${release}`, options, null)

@@ -3,6 +3,7 @@
 import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { DurableEvent } from '../domain/event.ts'
 import type { HostName } from '../domain/host.ts'
+import type { LedgerEntry } from '../domain/ledger.ts'
 import type { Plan, Step, StepId } from '../domain/plan.ts'
 import type { ExecuteContext } from '../domain/ports.ts'
 import type { Progress } from '../journal/replay.ts'
@@ -53,6 +54,22 @@ export async function record(run: Run, event: DurableEvent): Promise<void> {
   await run.context.journal.append(event)
 }
 
+/**
+ * Writes what concerns the whole rollout into the hosts' ledgers, where another machine will look for it.
+ *
+ * @param must without it a failure is only warned of: our own journal has it too, and the first error must not be hidden
+ * @throws RollgateError E_LOCKED when somebody took over, whatever `must` says
+ */
+export async function noteRollout(run: Run, step: StepId, state: LedgerEntry['state'], detail: string, must = false): Promise<void> {
+  const { ports, rollout, signal, emit } = run.context
+  try {
+    await ports.noteAll(rollout, step, state, detail, signal)
+  } catch (error) {
+    if (must || endsRun(error) || !(error instanceof RollgateError)) throw error
+    emit({ type: 'warning', message: `${step} could not be written to the hosts' ledgers: ${error.message}` })
+  }
+}
+
 /** Waiting ends at the second Ctrl-C as well as when everything is aborted. */
 export function waitSignal(run: Run): AbortSignal {
   return AbortSignal.any([run.context.signal, run.context.control.hurry])
@@ -80,6 +97,7 @@ export async function broke(run: Run, step: Step, error: unknown): Promise<void>
   run.inDoubt.delete(step.id)
 }
 
-export function isCancelled(error: unknown): boolean {
-  return error instanceof RollgateError && error.code === 'E_CANCELLED'
+/** Interrupted, or taken over by somebody else: no failure of a host, and nothing is undone because of it. */
+export function endsRun(error: unknown): boolean {
+  return error instanceof RollgateError && (error.code === 'E_CANCELLED' || error.code === 'E_LOCKED')
 }

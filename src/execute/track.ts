@@ -6,7 +6,7 @@ import type { PhaseResult, RemoteStep } from '../domain/ports.ts'
 import { proveHealthy } from './healthy.ts'
 import { comeBack, goOut, statesBefore } from './place.ts'
 import { isIn, isOut, snapshot } from './rotation.ts'
-import { began, broke, ended, isCancelled, type Run, record, waitSignal } from './run.ts'
+import { began, broke, ended, endsRun, type Run, record, waitSignal } from './run.ts'
 
 /** How long a host that vanished in the middle of a phase may take to come back. */
 const RECONNECT_MS = 60_000
@@ -82,7 +82,7 @@ async function runStep(run: Run, track: Track, step: Step): Promise<void> {
     await ended(run, step, true, note)
   } catch (error) {
     // Interrupted: the step stays in doubt, which is the truth.
-    if (!isCancelled(error)) await broke(run, step, error)
+    if (!endsRun(error)) await broke(run, step, error)
     throw error
   }
 }
@@ -164,7 +164,7 @@ async function runPhase(run: Run, phase: readonly RemoteStep[]): Promise<void> {
         onLine: (step, line) => run.context.emit({ type: 'output', source: step, host: first.host, step, line }),
       })
     } catch (error) {
-      if (!isCancelled(error)) for (const step of rest) await broke(run, step, error)
+      if (!endsRun(error)) for (const step of rest) await broke(run, step, error)
       throw error
     }
     await settle(run, rest, result)

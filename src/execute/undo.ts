@@ -2,8 +2,9 @@
 // own policy: health only, on past a failing host, and never drain a healthy host below the minimum.
 import { type ErrorInfo, errorInfo } from '../domain/error.ts'
 import type { Step, Track } from '../domain/plan.ts'
+import { failureDetail, UNDO_ENTRY } from '../journal/recover.ts'
 import { guarded, tooFewReady } from './capacity.ts'
-import { isCancelled, type Run, record } from './run.ts'
+import { endsRun, noteRollout, type Run, record } from './run.ts'
 import { runSteps, takesOut } from './track.ts'
 
 /** A step after which the serving process may be another: from there only the complete track is right. */
@@ -26,7 +27,7 @@ export async function undoTrack(run: Run, track: Track): Promise<ErrorInfo | nul
     await runSteps(run, track, wayBackSteps(run, track), () => false)
     return null
   } catch (error) {
-    if (isCancelled(error)) throw error
+    if (endsRun(error)) throw error
     const info = errorInfo(error)
     run.stuck.set(track.host, info)
     run.context.emit({ type: 'warning', host: track.host, message: `${track.host} could not be restored: ${info.message}` })
@@ -41,6 +42,7 @@ export async function undoAll(run: Run, because: ErrorInfo, only: (track: Track)
     tracks: batch.tracks.filter((track) => isTouched(run, track) && only(track)),
   }))
   const hosts = touched.flatMap((batch) => batch.tracks.map((track) => track.host))
+  await noteRollout(run, UNDO_ENTRY, 'started', failureDetail(because))
   await record(run, { type: 'undo.opened', because, hosts })
   run.context.emit({ type: 'phase', name: 'undo', state: 'started', detail: hosts.join(', ') })
   let cancelled: unknown = null

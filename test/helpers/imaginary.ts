@@ -231,6 +231,9 @@ export function makeHarness(
       },
     },
     host: (name) => makeHostPort(world, name),
+    noteAll: async (rollout, step, state, detail) => {
+      for (const host of world.hosts.values()) host.ledger.push({ version: 1, rollout, epoch: 0, step, state, detail, at: world.now })
+    },
     settings: (name) => ({
       health: HEALTH,
       drain: { deadlineMs: 1_000, onDeadline: 'fail' },

@@ -13,6 +13,7 @@ import type { ServiceManager, ServiceSettings, ServiceStatus } from '../../domai
 import type { Connection } from '../../domain/transport.ts'
 import { quote, stdinScript } from '../../util/shell.ts'
 import { cleanText } from '../../util/text.ts'
+import { LEASE_EXIT } from '../lease/script.ts'
 import { probeOnce } from '../probe/health.ts'
 import { countAppConnections, gatherEvidence } from './evidence.ts'
 import { finishScript } from './finish.ts'
@@ -110,6 +111,7 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
         connection.run({ argv, stdin, timeoutMs }, { signal, maxOutputBytes: 1024, onLine: (line) => reader.line(line) }),
       )
       const said = reader.steps()
+      if (result.exitCode === LEASE_EXIT) throw takenOver(host.name)
       if (result.lost) return { steps: await believe(said, rollout, signal), lost: true }
       if (said.every((step) => step.state === 'not-started')) throw phaseError(host.name, result, reader.before)
       return { steps: said, lost: false }
@@ -204,9 +206,18 @@ function readEntries(host: string, text: string): readonly LedgerEntry[] {
   })
 }
 
+/** The fence: a higher epoch is there, and this rollout may not change the host any more. */
+function takenOver(host: string): RollgateError {
+  return new RollgateError('E_LOCKED', `the lease of ${host} was taken over: this rollout may not change it any more`, {
+    host,
+    hints: ['rollgate status   (where the fleet stands)', 'rollgate lock   (who holds it)'],
+  })
+}
+
 function scriptError(host: string, what: string, result: CommandResult): RollgateError {
   if (result.lost) return new RollgateError('E_LOST', `the connection to ${host} was lost: ${what}`, { host })
   if (result.timedOut) return new RollgateError('E_TIMEOUT', `${host} did not answer in time: ${what}`, { host })
+  if (result.exitCode === LEASE_EXIT) return takenOver(host)
   const evidence = linesOf(`${result.stdout}\n${result.stderr}`)
   if (result.exitCode === STATE_EXIT) {
     return new RollgateError('E_DISK', `${host}: ${what}: the state folder under release.root cannot be written`, {

@@ -81,6 +81,8 @@ const STEP = `rg_mark() { printf '\\n%s %s\\n' "$rg_token" "$*"; }
 rg_changed=1
 # INDEX STEP FUNCTION
 rg_step() {
+  # The lease may have been taken over while an earlier step ran.
+  if command -v rg_fence >/dev/null 2>&1; then rg_fence; fi
   if rg_was_done "$2"; then rg_mark start "$1"; rg_mark end "$1" 0 0; return 0; fi
   rg_note "$2" started - || { rg_mark start "$1"; echo "the ledger cannot be written: $rg_ledger"; rg_mark end "$1" ${STATE_EXIT} 0; exit 1; }
   rg_mark start "$1"
