@@ -41,6 +41,7 @@ export function toolsOf(shell: ShellKind): ToolFacts {
 export type Breaking = {
   /** The connection goes away after so many bytes of standard input, as when a cable is pulled. */
   afterInputBytes?: number
+  environment?: Readonly<Record<string, string>>
   /** Called before each command; may throw or break things. */
   before?: (text: string, run: number) => void
 }
@@ -55,6 +56,7 @@ export function shellConnection(
     HOME: scratch,
     TMPDIR: scratch,
     CANARY: join(scratch, 'canary'),
+    ...breaking.environment,
   }
   const argvSeen: string[] = []
   let alive = true
