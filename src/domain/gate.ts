@@ -1,0 +1,158 @@
+// A gate as data: what `gates:` of rollgate.yml becomes, the plan of one measurement, and what was made of it. The
+// evidence in between is in evidence.ts.
+import type { Clause, ClauseMode } from './clause.ts'
+import type { GateVerdict } from './event.ts'
+import type { Evidence } from './evidence.ts'
+import type { TargetSummary } from './load.ts'
+
+// --- what somebody asks for ---
+
+/** Where the old release is measured. drained-peer: an old host taken out as control; in-rotation: both serve, equally weighted. */
+export type BaselineKind = 'drained-peer' | 'in-rotation' | 'mixed'
+
+/** `all`: the three pairs of the workbook; `fast`: 14.4 over 1 h confirmed by 5 min, the only one a promotion can wait for. */
+export type BurnSettings = { readonly objective: number; readonly windows: 'fast' | 'all' }
+
+/** What an answer without a series means. It can never mean yes: `or vector(0)` in the query says that nothing is zero. */
+export type OnEmpty = 'invalid' | 'inconclusive' | 'fail'
+
+export type GateSource =
+  | {
+      readonly kind: 'load'
+      /** A name under `loads`. */
+      readonly load: string
+      /** canary: the new hosts' own addresses (else a tunnel) */
+      readonly at: { readonly kind: 'canary' } | { readonly kind: 'balancer' } | { readonly kind: 'url'; readonly url: string }
+      /** isolated: before the host is enabled; serving: after. */
+      readonly when: 'isolated' | 'serving'
+      /** null: only absolute clauses. */
+      readonly baseline: { readonly kind: BaselineKind; readonly restart: boolean; readonly insist: boolean } | null
+    }
+  | {
+      readonly kind: 'prometheus'
+      readonly url: string
+      /** `{{ window }}` stands for the window of a burn rate. */
+      readonly query: string
+      readonly onEmpty: OnEmpty
+      readonly burn: BurnSettings | null
+      /** A sample older than this is stale. */
+      readonly staleMs: number
+    }
+  | { readonly kind: 'command'; readonly run: string; readonly timeoutMs: number }
+  | { readonly kind: 'approval'; readonly question: string }
+  | { readonly kind: 'import'; readonly format: string; readonly path: string }
+
+export type Confidence = {
+  /** Chance that a release like the old one is failed, over the whole gate. */
+  readonly falseAlarm: number
+  /** Chance, per clause, that a release at the margin is passed. */
+  readonly falsePass: number
+  readonly looks: number
+  /** Standard deviation between hosts of the log ratio [0.05]; `ignore`: none, at the price of false alarms. */
+  readonly hostEffect: number | 'ignore'
+}
+
+export type GateSettings = {
+  readonly name: string
+  readonly source: GateSource
+  readonly pass: readonly Clause[]
+  readonly confidence: Confidence
+  readonly onInconclusive: { readonly extend: number; readonly otherwise: 'pause' | 'fail' | 'pass' }
+  readonly onInvalid: { readonly retry: number; readonly otherwise: 'fail' | 'pause' }
+}
+
+export const DEFAULT_CONFIDENCE: Confidence = { falseAlarm: 0.01, falsePass: 0.05, looks: 4, hostEffect: 0.05 }
+export const DEFAULT_ON_INCONCLUSIVE = { extend: 1, otherwise: 'pause' } as const
+export const DEFAULT_ON_INVALID = { retry: 1, otherwise: 'fail' } as const
+/** Where a gate compares and says nothing else. */
+export const DEFAULT_MARGINS = [
+  'p50 <= baseline + 10%',
+  'p95 <= baseline + 15%',
+  'slow <= baseline + 1pp',
+  'errors <= baseline + 0.1pp',
+] as const
+
+// --- one measurement of requests ---
+
+/** Everything the judge has to know before the first request, and nothing that it may read elsewhere. */
+export type GatePlan = {
+  readonly version: 1
+  readonly gate: string
+  readonly clauses: readonly Clause[]
+  /** Names of targets in the slices. `old` is empty where nothing is compared. */
+  readonly arms: { readonly canary: readonly string[]; readonly old: readonly string[] }
+  /** Of measured time, warm-up excluded. */
+  readonly atLeastSeconds: number
+  readonly atMostSeconds: number
+  /** Requests per second and arm; null for the closed model. */
+  readonly ratePerArm: number | null
+  /** Block length; null: calibration decides [5]. */
+  readonly blockSeconds: number | null
+  readonly confidence: Confidence
+  /** How often the end may be moved by the whole of `atMostSeconds`. */
+  readonly extend: number
+  readonly resamples: number
+  /** Of the resampling. Same slices and same seed: same verdict. */
+  readonly seed: string
+  /** mixed: background load differs, so latency comparisons only warn unless somebody insists. */
+  readonly background: 'equal' | 'mixed' | 'mixed-insisted'
+  /** Hash of the settings it was made from. */
+  readonly settingsHash: string
+}
+
+// --- what was made of it ---
+
+/** share: 0..1; ratio: relative to the baseline, +3 % is 0.03; points: difference of shares. */
+export type ClauseUnit = 'ms' | 'share' | 'ratio' | 'points' | 'perSecond' | 'count' | 'number' | 'exit'
+
+export type ClauseResult = {
+  readonly id: string
+  /** As it was written. */
+  readonly clause: string
+  readonly mode: ClauseMode
+  readonly source: 'load' | 'probe' | 'prometheus' | 'command' | 'approval' | 'import'
+  readonly unit: ClauseUnit
+  /** null: nothing was measured, or it lies on a failure (`note` says which). */
+  readonly estimate: number | null
+  /** One-sided limits at the levels of this look. */
+  readonly low: number | null
+  readonly high: number | null
+  readonly bound: number | null
+  readonly verdict: GateVerdict
+  readonly look: number | null
+  /** One sentence with the numbers: `canary p95 +3.1 % (-0.8 to +7.2), allowed +15 %: PASS at look 2 of 4, 120 s`. */
+  readonly sentence: string
+  readonly note?: string
+}
+
+/** What stopped it. */
+export type StoppedBy = 'look' | 'errors' | 'hard-stop' | 'end' | 'distrust'
+
+export type GateReport = {
+  readonly gate: string
+  readonly verdict: GateVerdict
+  /** One sentence. */
+  readonly reason: string
+  readonly clauses: readonly ClauseResult[]
+  readonly stoppedBy: StoppedBy
+  readonly look: { readonly at: number; readonly of: number; readonly seconds: number } | null
+  readonly validity: {
+    readonly sendLagP99Ms: number | null
+    readonly cpu: number | null
+    readonly maskedSeconds: number
+    readonly reasons: readonly string[]
+  }
+  readonly targets: readonly TargetSummary[]
+  /** Worth a person's attention, whatever the verdict: clauses that only warn, hidden retries, no calibration. */
+  readonly warnings: readonly string[]
+}
+
+/** Everything a rollout keeps of a gate: attempts that were discarded, and the one that counts. */
+export type GateRecord = {
+  readonly version: 1
+  readonly gate: string
+  readonly settingsHash: string
+  readonly discarded: readonly { readonly verdict: GateVerdict; readonly reason: string }[]
+  readonly evidence: Evidence
+  readonly report: GateReport
+}
