@@ -1,16 +1,16 @@
 // The rig judged before anything is judged by it: a restart without a drain must lose requests here, and the golden
 // sequence of balancers.md, done by hand, must lose none. Without the first, "0 failed" would mean nothing.
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { describeOnLab, mustInHost } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
-import { emptyFleet, fleet, installByHand, temporaryFolder, untilAllReady, untilHealthy } from './helpers/fleet.ts'
+import { emptyFleet, fleet, installByHand, suiteFolder, untilAllReady, untilHealthy } from './helpers/fleet.ts'
 import { serverView, startSampler, tellBalancer, untilStatus } from './helpers/haproxy.ts'
 import { startLoad } from './helpers/load.ts'
 import { writeBuild } from './helpers/release.ts'
 
 describeOnLab('the rig', (lab) => {
-  const folder = temporaryFolder('rig')
+  const folder = suiteFolder('rig')
   const names = lab.hosts.map((host) => host.name)
   const url = `http://${lab.balancer.address}/work`
 
@@ -24,7 +24,6 @@ describeOnLab('the rig', (lab) => {
     }
     await untilAllReady(lab)
   })
-  afterAll(() => folder.remove())
 
   test('load alone loses nothing and reaches every host', async () => {
     const load = startLoad(url)

@@ -4,6 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { afterAll, beforeAll } from 'vitest'
 import { inHost, type Lab, mustInHost } from '../../helpers/lab.ts'
 import { until } from '../../helpers/lab-wait.ts'
 import { isReady, readyAll, servers } from './haproxy.ts'
@@ -115,8 +116,12 @@ export function untilAllReady(lab: Lab): Promise<true> {
   })
 }
 
-/** A folder that goes away with the process' tests. */
-export function temporaryFolder(prefix: string): { readonly path: string; readonly remove: () => void } {
-  const path = mkdtempSync(join(tmpdir(), `rollgate-${prefix}-`))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
+/** A folder for the tests of the suite that asks; it goes away after them. */
+export function suiteFolder(prefix: string): { readonly path: string } {
+  const folder = { path: '' }
+  beforeAll(() => {
+    folder.path = mkdtempSync(join(tmpdir(), `rollgate-${prefix}-`))
+  })
+  afterAll(() => rmSync(folder.path, { recursive: true, force: true }))
+  return folder
 }

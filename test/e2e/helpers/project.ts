@@ -1,0 +1,134 @@
+// A user's project on the lab's fleet: a folder with rollgate.yml and a build, and the command line run as users run
+// it, as a process of its own with a home folder of its own, `--json` and `--events`. Careful about two things: no
+// variable of this machine's CI or agent reaches the tool, and a run that does not end is killed by its id and is a failure.
+import { spawn } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { BaseDocument, RolloutDocument } from '../../../src/domain/document.ts'
+import type { Stamped } from '../../../src/domain/event.ts'
+import { finished, type Lab } from '../../helpers/lab.ts'
+import { ROOT } from './fleet.ts'
+import { type Variant, writeBuild } from './release.ts'
+
+export type Settings = { readonly [key: string]: unknown }
+
+export type CliResult<D extends BaseDocument = BaseDocument> = {
+  readonly exitCode: number
+  readonly stdout: string
+  readonly stderr: string
+  /** With `--json`. */
+  readonly document: D
+  readonly events: readonly Stamped[]
+}
+
+export type CliOptions = {
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  /** Another one is another operator's machine. */
+  readonly home?: string
+  readonly stdin?: string
+}
+
+export type Project = {
+  readonly path: string
+  readonly home: string
+  /** Writes rollgate.yml: `over` replaces whole sections of the usual one; null leaves a section out. */
+  configure(over?: Settings): void
+  build(name: string, variant?: Variant): void
+  /** Text mode: `document` is not there. */
+  text(words: readonly string[], options?: CliOptions): Promise<Omit<CliResult, 'document'>>
+  json<D extends BaseDocument = RolloutDocument>(words: readonly string[], options?: CliOptions): Promise<CliResult<D>>
+}
+
+const bin = fileURLToPath(new URL('../../../bin/run.js', import.meta.url))
+/** Longer than any rollout here should take on a busy machine. */
+const LIMIT_MS = 170_000
+
+/** Hosts h1… and the balancer, quick to prove healthy; everything else as most people have it. */
+export function usualSettings(lab: Lab): Settings {
+  return {
+    app: 'shop',
+    artifact: { path: 'dist' },
+    ssh: { config: lab.sshConfig },
+    hosts: {
+      ...Object.fromEntries(lab.hosts.map((host) => [host.name, { address: host.address }])),
+      [lab.balancer.name]: { address: lab.balancer.address, roles: ['balancer'] },
+    },
+    release: { root: ROOT, keep: 3 },
+    service: { unit: 'app' },
+    health: {
+      http: { port: 8080, path: '/healthz' },
+      version: { header: 'x-release' },
+      interval: '200ms',
+      healthy_for: '600ms',
+      deadline: '20s',
+    },
+    balancer: { kind: 'haproxy', hosts: [lab.balancer.name], backend: 'app', drain: { deadline: '20s' } },
+    rollout: { steps: [{ deploy: 1 }, { deploy: '100%' }] },
+  }
+}
+
+/** @param folder an empty folder of the test's; the project is `project`, its home `home` */
+export function createProject(lab: Lab, folder: string): Project {
+  const path = join(folder, 'project')
+  const home = join(folder, 'home')
+  mkdirSync(path, { recursive: true })
+  mkdirSync(home, { recursive: true })
+  let runs = 0
+  const run = async (words: readonly string[], options: CliOptions, events: string) => {
+    const child = spawn(process.execPath, [bin, ...words], {
+      cwd: options.cwd ?? path,
+      env: { PATH: process.env.PATH ?? '', HOME: options.home ?? home, USER: 'ada', LANG: 'C.UTF-8', TZ: 'UTC', ...options.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+    })
+    child.stdin.on('error', () => {}) // it may have ended without reading
+    child.stdin.end(options.stdin ?? '')
+    const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
+    const ended = await finished(child)
+    clearTimeout(timer)
+    if (ended.exitCode === -1) throw new Error(`rollgate ${words.join(' ')} did not end by itself\n${ended.stderr}`)
+    return { ...ended, events: readEvents(events) }
+  }
+  const project: Project = {
+    path,
+    home,
+    configure: (over = {}) => {
+      const settings = Object.entries({ ...usualSettings(lab), ...over }).filter(([, value]) => value !== null)
+      // JSON is YAML too.
+      writeFileSync(join(path, 'rollgate.yml'), `${JSON.stringify(Object.fromEntries(settings), null, 2)}\n`)
+    },
+    build: (name, variant) => {
+      rmSync(join(path, 'dist'), { recursive: true, force: true })
+      writeBuild(join(path, 'dist'), name, variant)
+    },
+    text: (words, options = {}) => run(words, options, ''),
+    json: async <D extends BaseDocument = RolloutDocument>(words: readonly string[], options: CliOptions = {}) => {
+      runs += 1
+      const events = join(folder, `events-${runs}.ndjson`)
+      const watched = ['deploy', 'rollback', 'restart', 'resume', 'abort', 'promote'].includes(words[0] ?? '')
+      const ended = await run([...words, '--json', ...(watched ? ['--events', events] : [])], options, events)
+      return { ...ended, document: parseDocument<D>(words, ended) }
+    },
+  }
+  project.configure()
+  return project
+}
+
+function parseDocument<D extends BaseDocument>(words: readonly string[], ended: { stdout: string; stderr: string; exitCode: number }): D {
+  try {
+    // The contract of cli.md, which other tests hold to its schema.
+    return JSON.parse(ended.stdout) as D
+  } catch (cause) {
+    const said = `exit ${ended.exitCode}\nstdout: ${ended.stdout.slice(0, 2000)}\nstderr: ${ended.stderr.slice(-4000)}`
+    throw new Error(`rollgate ${words.join(' ')} --json printed no document: ${said}`, { cause })
+  }
+}
+
+function readEvents(file: string): readonly Stamped[] {
+  if (file === '' || !existsSync(file)) return []
+  return readFileSync(file, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Stamped)
+}
