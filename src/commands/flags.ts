@@ -1,0 +1,50 @@
+// The flags that commands share. Names are a contract (cli.md): scripts depend on them.
+import { RollgateError } from '../domain/error.ts'
+import { Flags } from './oclif.ts'
+
+const GLOBAL = { helpGroup: 'global' }
+
+/** Every command has these. */
+export const globalFlags = {
+  config: Flags.string({ char: 'c', ...GLOBAL, helpValue: 'FILE', description: 'Configuration file [rollgate.yml, looked for upwards]' }),
+  environment: Flags.string({ char: 'e', ...GLOBAL, helpValue: 'NAME', description: 'Environment of the configuration' }),
+  json: Flags.boolean({ ...GLOBAL, description: 'One JSON document on stdout, for success and for errors' }),
+  yes: Flags.boolean({ ...GLOBAL, description: 'Answer confirmations with yes' }),
+  'no-input': Flags.boolean({ ...GLOBAL, description: 'Never ask: a missing answer is an error' }),
+  verbose: Flags.boolean({ char: 'v', ...GLOBAL, description: 'Tell more', exclusive: ['quiet'] }),
+  quiet: Flags.boolean({ char: 'q', ...GLOBAL, description: 'Tell only warnings and errors' }),
+  'no-color': Flags.boolean({ ...GLOBAL, description: 'No colours (as NO_COLOR does)' }),
+  help: Flags.boolean({ char: 'h', ...GLOBAL, description: 'Show this help' }),
+}
+
+/** Which hosts a command is about. Not greedy: what follows a value is not another value. */
+export const selectionFlags = {
+  hosts: names('Only these hosts', 'NAME'),
+  roles: names('Only hosts with one of these roles', 'ROLE'),
+}
+
+export const eventsFlag = {
+  events: Flags.string({ helpValue: 'FILE', description: 'Every event as one JSON object a line; - for stdout' }),
+}
+
+export function names(description: string, helpValue: string) {
+  return Flags.string({
+    multiple: true,
+    multipleNonGreedy: true,
+    delimiter: ',',
+    helpValue,
+    description,
+    parse: async (value) => {
+      if (value.trim() === '') throw new RollgateError('E_USAGE', 'an empty name was given', { hints: ['--hosts web-1,web-2'] })
+      return value.trim()
+    },
+  })
+}
+
+export type Given<T> = { readonly [K in keyof T]?: Exclude<T[K], undefined> }
+
+/** What was given: options of use cases are absent, never undefined. */
+export function given<T extends object>(options: T): Given<T> {
+  // The cast only says what the filter does: keys whose value is undefined are gone.
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Given<T>
+}

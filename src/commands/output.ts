@@ -1,0 +1,42 @@
+// The last word of a command: its document, as JSON or as text made from the same document. In text mode the data goes
+// to stdout and the error, if there is one, to stderr.
+import { documentError } from '../app/documents.ts'
+import type { BaseDocument } from '../domain/document.ts'
+import type { ErrorInfo } from '../domain/error.ts'
+import { type Streams, write } from './streams.ts'
+
+export async function writeDocument(document: BaseDocument, streams: Streams, text?: (document: BaseDocument) => string): Promise<void> {
+  if (streams.json) return write(process.stdout, `${JSON.stringify(document, null, 2)}\n`)
+  const { renderDocument } = await import('../render/document.ts')
+  const { error, ...rest } = document
+  const shown =
+    text?.(document) ??
+    renderDocument(document, { color: streams.color.stdout, columns: columnsOf(process.stdout), verbose: streams.verbose })
+  await write(streams.stdoutIsFree ? process.stdout : process.stderr, ended(shown))
+  if (error !== undefined) await writeError({ ...error, exitCode: rest.exitCode }, streams)
+}
+
+/** An error that no document carries. */
+export async function writeError(info: ErrorInfo, streams: Streams): Promise<void> {
+  const { renderError } = await import('../render/error.ts')
+  await write(
+    process.stderr,
+    ended(renderError(info, { color: streams.color.stderr, columns: columnsOf(process.stderr), verbose: streams.verbose })),
+  )
+}
+
+export function failureDocument(command: string, info: ErrorInfo, more: object = {}): BaseDocument {
+  return { version: 1, command, exitCode: info.exitCode, outcome: failedOutcome(command, info), error: documentError(info), ...more }
+}
+
+const ROLLOUTS: ReadonlySet<string> = new Set(['deploy', 'rollback', 'restart', 'resume', 'abort', 'promote'])
+
+/** The outcome that goes with an exit code (cli.md). A bug has none of a rollout's: nobody knows how it ended. */
+function failedOutcome(command: string, info: ErrorInfo): string {
+  if (!ROLLOUTS.has(command) || info.code === 'E_BUG') return 'failed'
+  return info.code === 'E_CANCELLED' ? 'cancelled' : 'refused'
+}
+
+const columnsOf = (stream: { readonly columns?: number }): number => stream.columns ?? 80
+
+const ended = (text: string): string => (text === '' || text.endsWith('\n') ? text : `${text}\n`)

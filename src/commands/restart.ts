@@ -1,0 +1,16 @@
+import { RollgateCommand } from './base.ts'
+import { eventsFlag, given, selectionFlags } from './flags.ts'
+
+export default class Restart extends RollgateCommand {
+  static override description = 'Each host is drained, restarted, proven and put back into rotation, in the batches of the configuration.'
+  static override examples = ['rollgate restart -e production', 'rollgate restart --roles worker']
+  static override flags = { ...selectionFlags, ...eventsFlag }
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Restart)
+    const { hosts, roles } = flags
+    await this.carryOut(flags, async (context) => (await import('../app/restart.ts')).restart(given({ hosts, roles }), context), {
+      interrupts: 'rollout',
+    })
+  }
+}
