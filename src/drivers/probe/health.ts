@@ -4,9 +4,9 @@ import type { CommandResult } from '../../domain/command.ts'
 import { RollgateError } from '../../domain/error.ts'
 import type { HealthCheck, HealthSettings, ProbeAnswer, VersionProof } from '../../domain/health.ts'
 import type { Connection } from '../../domain/transport.ts'
+import { atJsonPath, parseJsonPath } from '../../util/json-path.ts'
 import { cleanText } from '../../util/text.ts'
 import { type HttpAnswer, httpOver } from './http.ts'
-import { atJsonPath, parseJsonPath } from './json-path.ts'
 
 /** `release`: null where nothing is configured that could name one; `''` where something is, and it names none. */
 type Answer = Omit<ProbeAnswer, 'durationMs'>

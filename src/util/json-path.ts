@@ -1,4 +1,4 @@
-// A small part of JSONPath, enough to find a release in a health answer: `$.a.b[0]`, `$['odd key']`, `a.b`.
+// A small part of JSONPath, enough to find a release in a health answer or a value in a load test: `$.a.b[0]`, `$['odd key']`, `a.b`.
 
 export type JsonPath = readonly (string | number)[]
 
