@@ -1,8 +1,11 @@
-// The HTTP client of everything that measures: undici behind a small interface, and the only file of this folder that
-// imports it. Careful about honesty: one request is sent once (no retry, redirects are answers), connections are kept
-// alive and reused as a browser does, bodies are read to their end and counted, certificates are checked, HTTP/1.1
-// only. Each way to fail has a class of its own, decided by error codes, never by the words of a message.
-import { errors, Pool } from 'undici'
+// The HTTP client of everything that measures: undici behind two small interfaces, and the only file of this folder that
+// imports it. `createClient` sends and waits (probe, demo users, logins); `openWire` is one connection of a load test,
+// told what happens by callbacks because promises and streams would cost more than the request. Careful about honesty:
+// one request is sent once (no retry, redirects are answers), connections are kept alive and reused as a browser does,
+// bodies are read to their end and counted, certificates are checked, HTTP/1.1 unless HTTP/2 is asked for.
+import type { Duplex } from 'node:stream'
+import { buildConnector, Client, Pool } from 'undici'
+import { classify as classifyPhase } from './failures.ts'
 
 /**
  * refused: nobody listens · reset: the connection was reset · closed: it was closed without an answer · timeout ·
@@ -29,14 +32,24 @@ export interface HttpClient {
   close(): Promise<void>
 }
 
-export type ClientOptions = {
-  /** `https://host:port`; anything behind it is ignored. */
+/** How a connection is made. */
+export type WireOptions = {
+  /** `https://host:port` of the site; anything behind it is ignored. Names the Host header, the SNI and the certificate. */
   readonly origin: string
-  /** At most so many at once; a request above that waits for one. */
-  readonly connections: number
   readonly connectTimeoutMs: number
   /** PEM of an authority to trust besides the system's, for `https:`. */
   readonly ca?: string
+  /** Connect here instead of where the site's name leads. */
+  readonly address?: { readonly host: string; readonly port: number }
+  /** Makes the byte stream to the target (a forward through SSH) instead of a socket of this machine. */
+  readonly connect?: (signal: AbortSignal) => Promise<Duplex>
+  /** HTTP/2 where the target agrees (`https:` only). */
+  readonly http2?: boolean
+}
+
+export type ClientOptions = WireOptions & {
+  /** At most so many at once; a request above that waits for one. */
+  readonly connections: number
 }
 
 export function createClient(options: ClientOptions): HttpClient {
@@ -49,7 +62,7 @@ export function createClient(options: ClientOptions): HttpClient {
     // One clock for the whole exchange, ours.
     headersTimeout: 0,
     bodyTimeout: 0,
-    connect: { timeout: options.connectTimeoutMs, ...(options.ca === undefined ? {} : { ca: options.ca }) },
+    connect: connector(options),
   })
   return {
     send: (request, { timeoutMs, signal }) => exchange(pool, request, timeoutMs, signal),
@@ -78,34 +91,121 @@ async function exchange(pool: Pool, request: HttpRequest, timeoutMs: number, sig
   }
 }
 
-function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Readonly<Record<string, string>> {
+/** Repeated ones joined by a comma. */
+export function flat(headers: Readonly<Record<string, string | string[] | undefined>>): Readonly<Record<string, string>> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]))
 }
 
 /** @param answered the head of an answer had come: whatever broke then broke the body */
 function classify(error: unknown, answered: boolean): { readonly class: FailureClass; readonly detail: string } {
-  const found = codes(error)
-  const detail = found.join(' ') || (error instanceof Error ? error.message : String(error))
-  if (found.some((code) => code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT')) return { class: 'timeout', detail }
-  if (answered) return { class: 'truncated', detail }
-  if (found.includes('ECONNREFUSED')) return { class: 'refused', detail }
-  if (found.some((code) => code === 'ECONNRESET' || code === 'EPIPE')) return { class: 'reset', detail }
-  if (found.some((code) => code === 'ENOTFOUND' || code === 'EAI_AGAIN')) return { class: 'dns', detail }
-  if (found.some(isTls)) return { class: 'tls', detail }
-  if (found.some((code) => code.startsWith('HPE_')) || error instanceof errors.HTTPParserError) return { class: 'protocol', detail }
-  if (found.includes('UND_ERR_SOCKET')) return { class: 'closed', detail }
-  return { class: 'other', detail }
+  const { class: found, detail } = classifyPhase(error, answered ? 'body' : 'first-byte')
+  switch (found) {
+    case 'connect-timeout':
+    case 'first-byte-timeout':
+    case 'body-timeout':
+      return { class: 'timeout', detail }
+    case 'status':
+    case 'check':
+    case 'shed':
+    case 'unfinished':
+      return { class: 'other', detail }
+    default:
+      return { class: found, detail }
+  }
 }
 
-/** Codes of an error, its causes, and the members of an AggregateError (both addresses of `localhost` refused). */
-function codes(error: unknown): readonly string[] {
-  if (!(error instanceof Error)) return []
-  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : []
-  const members = error instanceof AggregateError ? error.errors.flatMap(codes) : []
-  return [...new Set([...own, ...members, ...codes(error.cause)])]
+export type WireRequest = {
+  readonly method: HttpRequest['method']
+  readonly path: string
+  /** Name, value, name, value: as undici takes them fastest. */
+  readonly headers: string[]
+  readonly body: string | null
+  /** Close the connection after this answer. */
+  readonly reset: boolean
 }
 
-/** OpenSSL's verification results (X509_verify_cert_error_string) and Node's own. */
-function isTls(code: string): boolean {
-  return /^(ERR_TLS_|ERR_SSL_|CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|CRL_)/.test(code)
+/** What becomes of one request, in this order. `onResponseEnd` or `onResponseError` comes exactly once. */
+export interface WireHandler {
+  /** It is written now. */
+  onRequestStart(controller: { abort(reason: Error): void }): void
+  onResponseStart(controller: unknown, status: number, headers: Readonly<Record<string, string | string[] | undefined>>): void
+  onResponseData(controller: unknown, chunk: Uint8Array): void
+  onResponseEnd(): void
+  onResponseError(controller: unknown, error: Error): void
 }
+
+export interface Wire {
+  /** @throws what undici thinks of a request that cannot be written (a line break in a header) */
+  dispatch(request: WireRequest, handler: WireHandler): void
+  destroy(): Promise<void>
+}
+
+/** One connection, made when it is first needed and again whenever it was closed. Timeouts are the caller's, but for connecting. */
+export function openWire(options: WireOptions): Wire {
+  const client = new Client(new URL(options.origin).origin, {
+    pipelining: 1,
+    allowH2: options.http2 ?? false,
+    // Shorter than the five seconds that many servers keep theirs: else a request meets a connection that is being closed.
+    keepAliveTimeout: 4_000,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    connect: connector(options),
+  })
+  return {
+    dispatch: (request, handler) => void client.dispatch(request, handler),
+    destroy: () => client.destroy(),
+  }
+}
+
+function connector(options: WireOptions): buildConnector.connector {
+  const build = buildConnector({
+    allowH2: options.http2 ?? false,
+    preferH2: options.http2 ?? false,
+    timeout: options.connectTimeoutMs,
+    // Said aloud: an environment variable of Node would turn it off otherwise.
+    rejectUnauthorized: true,
+    ...(options.ca === undefined ? {} : { ca: options.ca }),
+  })
+  const { address, connect } = options
+  const make: buildConnector.connector = (wanted, done) => {
+    if (connect !== undefined) tunnel(connect, options.connectTimeoutMs, build, wanted, done)
+    else build(address === undefined ? wanted : { ...wanted, hostname: address.host, port: String(address.port) }, done)
+  }
+  return options.http2 === true ? (wanted, done) => make(wanted, onlyHttp2(done)) : make
+}
+
+/** A connection that was meant for many requests at once must not queue them one behind the other over HTTP/1.1. */
+function onlyHttp2(done: buildConnector.Callback): buildConnector.Callback {
+  return (...[error, socket]) => {
+    if (error !== null) return done(error, null)
+    if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') return done(null, socket)
+    socket.on('error', ignore).destroy()
+    done(Object.assign(new Error('the target does not speak HTTP/2'), { code: 'ERR_TLS_NO_HTTP2' }), null)
+  }
+}
+
+function tunnel(
+  connect: (signal: AbortSignal) => Promise<Duplex>,
+  timeoutMs: number,
+  build: buildConnector.connector,
+  wanted: buildConnector.Options,
+  done: buildConnector.Callback,
+): void {
+  const signal = AbortSignal.timeout(timeoutMs)
+  const late = new Promise<never>((_, fail) => {
+    const timeout = () => fail(Object.assign(new Error('connect timeout'), { code: 'UND_ERR_CONNECT_TIMEOUT' }))
+    signal.addEventListener('abort', timeout, { once: true })
+  })
+  const opening = connect(signal)
+  Promise.race([opening, late]).then(
+    // undici's types want a net.Socket; it uses what every Duplex has (ssh2's channels are Duplexes).
+    (stream) => (wanted.protocol === 'https:' ? build({ ...wanted, httpSocket: stream as never }, done) : done(null, stream as never)),
+    (error: unknown) => {
+      // What comes after the deadline is of no use to anybody.
+      opening.then((stream) => stream.destroy(), ignore)
+      done(error instanceof Error ? error : new Error(String(error)), null)
+    },
+  )
+}
+
+function ignore(): void {}
