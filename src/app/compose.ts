@@ -17,6 +17,7 @@ import type { Plan } from '../domain/plan.ts'
 import type { Clock, HostPort, HostSettings, Ports } from '../domain/ports.ts'
 import type { ServiceManager } from '../domain/service.ts'
 import type { Connection, Transport } from '../domain/transport.ts'
+import { revisionOf } from '../drivers/artifact/git.ts'
 import { createBalancers } from '../drivers/balancer/registry.ts'
 import { createHostPort } from '../drivers/host/host-port.ts'
 import { createLeasePort } from '../drivers/lease/lease.ts'
@@ -122,7 +123,7 @@ function makeTransport(config: Config, context: AppContext, secret: (name: strin
 }
 
 function makeSession(loaded: LoadedConfig, context: AppContext, options: Selection & { readonly emit: Emit }): Session {
-  const { config } = loaded
+  let { config } = loaded
   const { emit } = options
   const { chosen, only } = choose(config, options)
   const clock: Clock = realClock
@@ -185,7 +186,19 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
   }
 
   return {
-    config,
+    get config() {
+      return config
+    },
+    adopt(settings) {
+      config = { ...config, ...settings }
+      for (const balancer of new Set([...instances.values()].flat())) void balancer.close().catch(() => undefined)
+      instances.clear()
+      managers.clear()
+      ports.clear()
+      for (const host of appHosts(config)) balancersOf(host)
+    },
+    revision: (signal) => revisionOf(config.directory, signal),
+    fence: (name) => (hold === null ? '' : fenceText(layout, hold.epochOf(name))),
     configHash: loaded.hash,
     layout,
     clock,
@@ -194,7 +207,9 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
     settings: (host) => settingsOf(config, host),
     manager: managerOf,
     balancers: balancersOf,
-    allBalancers: [...new Set([...instances.values()].flat())],
+    get allBalancers() {
+      return [...new Set([...instances.values()].flat())]
+    },
     connectAll: (hosts, signal) => pool.connectAll(hosts, signal, tellUnreachable),
     connect,
     async observe(signal) {

@@ -9,10 +9,10 @@ import type { AppContext } from './context.ts'
 import { documentError } from './documents.ts'
 import { planDocument } from './plan-document.ts'
 import { prepareRelease, stageEverywhere } from './release.ts'
-import { look, type Prepared, planFor, refusalInfo, runRollout, type Selection, type Work } from './rollout.ts'
+import { look, type Prepared, planFor, type RolloutSelection, refusalInfo, runRollout, type Work } from './rollout.ts'
 import { createTelling } from './telling.ts'
 
-export type DeployOptions = Selection & {
+export type DeployOptions = RolloutSelection & {
   readonly dryRun?: boolean
   readonly plan?: string
   readonly artifact?: string
@@ -32,7 +32,7 @@ export async function deploy(options: DeployOptions, context: AppContext): Promi
     return {
       intent: { kind: 'deploy', release: release.id },
       stage: async (made) => {
-        await stageEverywhere(work, release, movedHosts(made))
+        await stageEverywhere(work, release, movedHosts(made), work.session.fence)
       },
       ...(stored === undefined ? {} : { stored }),
     }

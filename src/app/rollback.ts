@@ -5,9 +5,9 @@ import { RollgateError } from '../domain/error.ts'
 import { rollbackTarget } from '../plan/situation.ts'
 import type { AppContext } from './context.ts'
 import { installedRelease, stageEverywhere } from './release.ts'
-import { runRollout, type Selection } from './rollout.ts'
+import { type RolloutSelection, runRollout } from './rollout.ts'
 
-export type RollbackOptions = Selection & { readonly release?: string; readonly force?: boolean; readonly reason?: string }
+export type RollbackOptions = RolloutSelection & { readonly release?: string; readonly force?: boolean; readonly reason?: string }
 
 export async function rollback(options: RollbackOptions, context: AppContext): Promise<RolloutDocument> {
   return runRollout('rollback', context, options, async (work) => {
@@ -34,6 +34,7 @@ export async function rollback(options: RollbackOptions, context: AppContext): P
           work,
           release,
           plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)),
+          work.session.fence,
         )
       },
     }
@@ -41,6 +42,6 @@ export async function rollback(options: RollbackOptions, context: AppContext): P
 }
 
 /** The rolling pipeline without a new release. */
-export async function restart(options: Selection, context: AppContext): Promise<RolloutDocument> {
+export async function restart(options: RolloutSelection, context: AppContext): Promise<RolloutDocument> {
   return runRollout('restart', context, options, async () => ({ intent: { kind: 'restart' } }))
 }

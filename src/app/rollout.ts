@@ -7,11 +7,13 @@ import type { Emit } from '../domain/event.ts'
 import type { Facts } from '../domain/facts.ts'
 import { exitCodeOf, type Outcome } from '../domain/outcome.ts'
 import type { Intent, Plan, Refusal } from '../domain/plan.ts'
+import type { RolloutRecord } from '../domain/ports.ts'
 import { execute } from '../execute/execute.ts'
+import type { HoldOptions } from '../execute/lease.ts'
 import type { Run } from '../execute/run.ts'
 import { factsDigest } from '../facts/digest.ts'
 import { journalDirectory, openJournal } from '../journal/file.ts'
-import { freshProgress } from '../journal/replay.ts'
+import { freshProgress, type Progress } from '../journal/replay.ts'
 import { buildPlan } from '../plan/build.ts'
 import { checkPlan } from '../plan/check.ts'
 import { explainPlan } from '../plan/explain.ts'
@@ -19,9 +21,12 @@ import { homeDirectory, openSession, rolloutPorts } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { rolloutDocument } from './documents.ts'
 import type { Session } from './session.ts'
-import { createTelling } from './telling.ts'
+import { createTelling, type Telling } from './telling.ts'
+import { leaseTtlMs, nextForUnfinished, unfinishedIn } from './unfinished.ts'
 
 export type Selection = { readonly hosts?: readonly string[]; readonly roles?: readonly string[] }
+/** `waitLockMs`: how long to wait for somebody else's rollout to end, instead of exit 10. */
+export type RolloutSelection = Selection & { readonly waitLockMs?: number }
 
 export type Prepared = {
   readonly intent: Intent
@@ -61,7 +66,7 @@ function safeUser(): string {
 export async function runRollout(
   command: 'deploy' | 'rollback' | 'restart',
   context: AppContext,
-  selection: Selection,
+  selection: RolloutSelection,
   prepare: (work: Work) => Promise<Prepared>,
 ): Promise<RolloutDocument> {
   const rollout = randomBytes(4).toString('hex')
@@ -84,10 +89,16 @@ export async function runRollout(
   let session: Session | null = null
   try {
     session = await openSession(context, { emit, ...selection })
+    await takeLock(session, context, emit, {
+      command,
+      rollout,
+      policy: selection.waitLockMs === undefined ? { kind: 'refuse' } : { kind: 'wait', waitMs: selection.waitLockMs },
+    })
     const facts = await look(context, session, emit)
     const work: Work = { context, session, facts, emit, rollout }
     const unreachable = unreachableRefusals(session, facts)
     if (unreachable.length > 0) return refused(refusalInfo(unreachable), null, unreachable)
+    refuseUnfinished(facts)
     const prepared = await prepare(work)
     emit({ type: 'phase', name: 'plan', state: 'started' })
     const { plan, refusals } = planFor(session, facts, prepared.intent)
@@ -97,7 +108,22 @@ export async function runRollout(
     await confirm(context, session, plan, emit)
     if (context.control.wish !== null) throw new RollgateError('E_CANCELLED', 'interrupted before anything was changed')
     if (prepared.stage !== undefined && plan.batches.length > 0) await prepared.stage(plan)
-    const { outcome, run, probe } = await carryOut(work, telling, plan, prepared.intent)
+    if (plan.batches.length === 0) {
+      const outcome = await settleUnchanged(work, plan, plan.release)
+      return rolloutDocument({
+        command,
+        outcome,
+        rollout,
+        plan,
+        run: null,
+        probe: null,
+        events: telling.events,
+        durationMs: performance.now() - began,
+        refusals: [],
+      })
+    }
+    const record = recordOf(work, command, plan)
+    const { outcome, run, probe } = await carryOut(work, telling, record, freshProgress(plan, plan.release))
     return rolloutDocument({
       command,
       outcome,
@@ -136,7 +162,7 @@ export async function runRollout(
 export async function look(context: AppContext, session: Session, emit: Emit): Promise<Facts> {
   const signal = AbortSignal.any([context.signal, context.control.asked])
   const hosts = session.config.hosts.length
-  emit({ type: 'phase', name: 'connect', state: 'started', detail: `${hosts} hosts` })
+  if (session.hold() === null) emit({ type: 'phase', name: 'connect', state: 'started', detail: `${hosts} hosts` })
   emit({ type: 'phase', name: 'look', state: 'started' })
   const facts = await session.observe(signal)
   emit({ type: 'phase', name: 'look', state: 'done' })
@@ -222,38 +248,85 @@ async function confirm(context: AppContext, session: Session, plan: Plan, emit: 
   if (!yes) throw new RollgateError('E_REFUSED', 'not confirmed', { now: 'nothing was changed' })
 }
 
-async function carryOut(
-  work: Work,
-  telling: ReturnType<typeof createTelling>,
-  plan: Plan,
-  intent: Intent,
-): Promise<{ outcome: Outcome; run: Run | null; probe: RolloutDocument['probe'] }> {
-  const { context, session, facts, rollout } = work
-  const release = intent.kind === 'restart' ? null : intent.release
-  if (plan.batches.length === 0) return { outcome: await settleUnchanged(work, plan, release), run: null, probe: null }
+/** What every host keeps about this rollout. Values of the release's environment are not in it. */
+function recordOf(work: Work, command: string, plan: Plan): RolloutRecord {
+  const { hosts, defaults, roles, rollout: settings, hooks } = work.session.config
+  return {
+    version: 1,
+    rollout: work.rollout,
+    by: operator(work.context.env),
+    command,
+    plan,
+    settings: { hosts, defaults, roles, rollout: settings, hooks },
+  }
+}
 
+export type CarriedOut = { readonly outcome: Outcome; readonly run: Run | null; readonly probe: RolloutDocument['probe'] }
+
+/** Executes a plan from wherever its progress stands: journal here, record and ledger on every host of it. */
+export async function carryOut(work: Work, telling: Telling, record: RolloutRecord, progress: Progress): Promise<CarriedOut> {
+  const { context, session, facts, rollout } = work
+  const { plan } = record
   const file = await openJournal(journalDirectory(context.env, homeDirectory(context.env), plan.app), rollout)
   const journal = telling.journal(file)
   const ports = rolloutPorts(work)
+  const hold = session.hold()
+  // Taken over: whatever waits stops waiting, and every script would be refused by its host anyway.
+  const lost = hold === null ? [] : [hold.lost]
   try {
-    await journal.append({ type: 'rollout.opened', plan, by: operator(context.env), release })
-    const hosts = plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host))
-    await Promise.all(hosts.map((host) => session.port(host).open(rollout, plan, context.signal)))
+    await journal.append({ type: 'rollout.opened', plan, by: operator(context.env), release: plan.release })
+    const hosts = plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)).filter((host) => isReached(facts, host))
+    await Promise.all(hosts.map((host) => session.port(host).open(record, context.signal)))
     await ports.probe?.begin()
-    const { outcome, run } = await execute(freshProgress(plan, release), {
+    const { outcome, run } = await execute(progress, {
       rollout,
       ports: ports.forPlan(plan, facts),
       journal,
       emit: work.emit,
       control: context.control,
-      signal: context.signal,
+      signal: AbortSignal.any([context.signal, ...lost]),
     })
     const probe = ports.probe === null ? null : await ports.probe.end()
-    return { outcome, run, probe }
+    return { outcome: hold?.lost.aborted === true ? { kind: 'refused', because: errorInfo(hold.lost.reason) } : outcome, run, probe }
   } finally {
     await ports.probe?.end()
     await journal.close()
   }
+}
+
+const isReached = (facts: Facts, name: string): boolean => facts.hosts.some((host) => host.host === name && host.reachable)
+
+/** @throws RollgateError E_LOCKED */
+export async function takeLock(
+  session: Session,
+  context: AppContext,
+  emit: Emit,
+  options: { readonly command: string; readonly rollout: string; readonly policy: HoldOptions['policy']; readonly force?: boolean },
+): Promise<void> {
+  const signal = AbortSignal.any([context.signal, context.control.asked])
+  emit({ type: 'phase', name: 'connect', state: 'started', detail: `${session.config.hosts.length} hosts` })
+  await session.lock(
+    {
+      holder: operator(context.env),
+      rollout: options.rollout,
+      command: options.command,
+      commit: (await session.revision(signal))?.commit ?? null,
+      token: randomBytes(8).toString('hex'),
+      ttlMs: leaseTtlMs(context.env),
+      force: options.force === true,
+    },
+    { signal, policy: options.policy, waiting: (message) => emit({ type: 'notice', message }) },
+  )
+}
+
+/** An unfinished rollout is a lock: paused, stuck or orphaned. @throws RollgateError E_LOCKED naming it and the next commands */
+function refuseUnfinished(facts: Facts): void {
+  const found = unfinishedIn(facts)
+  if (found === null) return
+  throw new RollgateError('E_LOCKED', `rollout ${found.rollout} is unfinished: ${found.phase}`, {
+    now: 'nothing was changed',
+    hints: nextForUnfinished(found),
+  })
 }
 
 /** Nothing to move; but a release that a killed rollout left unmarked is marked, and its ledger closed. */

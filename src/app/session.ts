@@ -8,13 +8,19 @@ import type { Facts } from '../domain/facts.ts'
 import type { Host, HostName } from '../domain/host.ts'
 import type { Layout } from '../domain/layout.ts'
 import type { LeasePort, LeaseRequest } from '../domain/lease.ts'
-import type { Clock, HostPort, HostSettings } from '../domain/ports.ts'
+import type { Clock, HostPort, HostSettings, RecordedSettings } from '../domain/ports.ts'
+import type { Revision } from '../domain/release.ts'
 import type { ServiceManager } from '../domain/service.ts'
 import type { Connection } from '../domain/transport.ts'
 import type { Hold, HoldOptions } from '../execute/lease.ts'
 
 export type Session = {
+  /** As loaded, or as a resumed rollout recorded it. */
   readonly config: Config
+  /** Goes on with the settings that a rollout was made with. */
+  adopt(settings: RecordedSettings): void
+  /** Where the sources stand; null without a repository. */
+  revision(signal: AbortSignal): Promise<Revision | null>
   readonly configHash: string
   readonly layout: Layout
   readonly clock: Clock
@@ -33,6 +39,8 @@ export type Session = {
   hostSettings(name: HostName, facts: Facts): HostSettings
   secret(name: string): Promise<string>
   lease(name: HostName): LeasePort
+  /** sh text that ends a script when the host is no longer ours. */
+  fence(name: HostName): string
   /** Ours while we hold the fleet. */
   hold(): Hold | null
   /** Takes the lease of every app host that can be reached; given back by `close`. @throws RollgateError E_LOCKED */

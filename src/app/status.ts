@@ -6,9 +6,11 @@ import type { HostPhase } from '../domain/ledger.ts'
 import { ownWithdrawals, unfinishedOf } from '../plan/situation.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
+import { type HostLease, liveLock, readLeases } from './lock.ts'
 import { look } from './rollout.ts'
 import type { Session } from './session.ts'
 import { createTelling } from './telling.ts'
+import { nextForUnfinished, resumableIn } from './unfinished.ts'
 
 export async function status(
   options: { readonly hosts?: readonly string[]; readonly roles?: readonly string[] },
@@ -18,19 +20,20 @@ export async function status(
   const session = await openSession(context, { emit, ...options })
   try {
     const facts = await look(context, session, emit)
-    return statusDocument(session, facts)
+    return statusDocument(session, facts, await readLeases(session, facts, context.signal))
   } finally {
     await session.close()
   }
 }
 
-function statusDocument(session: Session, facts: Facts): StatusDocument {
+function statusDocument(session: Session, facts: Facts, leases: readonly HostLease[]): StatusDocument {
   const hosts = session.chosen.flatMap((host) => {
     const seen = facts.hosts.find((candidate) => candidate.host === host.name)
     return seen === undefined ? [] : [hostStatus(host, seen, facts)]
   })
   const answered = hosts.some((host) => host.reachable)
-  const unfinished = unfinishedRollout(facts)
+  const lock = liveLock(leases)
+  const found = resumableIn(facts)
   return {
     version: 1,
     command: 'status',
@@ -38,8 +41,9 @@ function statusDocument(session: Session, facts: Facts): StatusDocument {
     outcome: answered ? 'ok' : 'failed',
     ...(answered ? {} : { error: { code: 'E_UNREACHABLE', message: 'no host answered', hints: ['rollgate check   (why, host by host)'] } }),
     hosts,
-    lock: null,
-    unfinished,
+    lock,
+    // Whoever holds the lock works on it: it is not for others to take up.
+    unfinished: found === null || lock !== null ? null : { rollout: found.rollout, phase: found.phase, next: nextForUnfinished(found) },
     drift: driftOf(session, facts),
   }
 }
@@ -119,21 +123,6 @@ function healthWord(seen: ReachableHost): string {
   const down = seen.services.find((service) => service.state !== 'active')
   if (seen.health !== null) return seen.health.healthy ? 'healthy' : `unhealthy: ${seen.health.detail}`
   return down === undefined ? 'running' : `${down.unit} is ${down.state}`
-}
-
-function unfinishedRollout(facts: Facts): StatusDocument['unfinished'] {
-  for (const host of facts.hosts) {
-    if (!host.reachable) continue
-    const open = unfinishedOf(host.ledger)
-    if (open === null) continue
-    const phase = open.lastStep === '-' ? 'opened' : `${open.lastStep} ${open.lastState}`
-    return {
-      rollout: open.rollout,
-      phase,
-      next: ['rollgate deploy   (brings every host to one release)', 'rollgate rollback   (back to the last good one)'],
-    }
-  }
-  return null
 }
 
 function driftOf(session: Session, facts: Facts): StatusDocument['drift'] {

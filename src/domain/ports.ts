@@ -2,7 +2,7 @@
 // test/helpers; the executor cannot tell them apart.
 import type { LoadBalancer, ServerRef } from './balancer.ts'
 import type { OutputLine } from './command.ts'
-import type { DrainPolicy, Hook } from './config.ts'
+import type { Config, DrainPolicy, Hook } from './config.ts'
 import type { DurableEvent, Emit, GateVerdict, Stamped } from './event.ts'
 import type { HealthSettings, ProbeAnswer } from './health.ts'
 import type { HostName } from './host.ts'
@@ -33,11 +33,29 @@ export type PhaseResult = {
   readonly lost: boolean
 }
 
+/**
+ * What every host of a rollout keeps about it, so that any machine can go on: the plan, and the settings it was made with
+ * (a resume uses these, whatever the configuration says meanwhile). Holds no value of the release's environment.
+ */
+export type RolloutRecord = {
+  readonly version: 1
+  readonly rollout: string
+  /** Who began it. */
+  readonly by: string
+  readonly command: string
+  readonly plan: Plan
+  readonly settings: RecordedSettings
+}
+
+export type RecordedSettings = Pick<Config, 'hosts' | 'defaults' | 'roles' | 'rollout' | 'hooks'>
+
 /** Everything that is done on one host, over its one connection. Reconnects by itself; every mutation checks the lease. */
 export interface HostPort {
   readonly name: HostName
-  /** Writes the plan and an `open` entry; the way for another machine to go on. */
-  open(rollout: string, plan: Plan, signal: AbortSignal): Promise<void>
+  /** Writes the record and an `open` entry; the way for another machine to go on. */
+  open(record: RolloutRecord, signal: AbortSignal): Promise<void>
+  /** null where this host knows nothing of it. @throws RollgateError E_STATE_VERSION */
+  readRecord(rollout: string, signal: AbortSignal): Promise<RolloutRecord | null>
   /** One script, two round trips: each step announces itself and writes intent and result to the ledger. */
   runPhase(
     rollout: string,

@@ -44,7 +44,8 @@ export async function execute(progress: Progress, context: ExecuteContext): Prom
       case 'paused':
         return { outcome: { kind: 'paused', at: forward.at, question: forward.question }, run }
       case 'interrupted':
-        if (!forward.undo) return { outcome: cancelled(context), run }
+        // Stopped between two hosts: the fleet is consistent, and nothing keeps others out. It can still be resumed.
+        if (!forward.undo) return await close(run, cancelled(context))
         await close(run, await wayBack(run, { code: 'E_CANCELLED', message: 'interrupted, and undone as asked', exitCode: 130 }))
         return { outcome: run.stuck.size > 0 ? stuck(run) : cancelled(context), run }
       default:
@@ -54,8 +55,8 @@ export async function execute(progress: Progress, context: ExecuteContext): Prom
     if (!endsRun(error)) throw error
     // Whoever took over has the rollout now, with all that is to be done about it.
     if (error instanceof RollgateError && error.code === 'E_LOCKED') return { outcome: { kind: 'refused', because: errorInfo(error) }, run }
-    await hurryHome(run)
-    return { outcome: cancelled(context), run }
+    const whole = await hurryHome(run)
+    return whole ? await close(run, cancelled(context)) : { outcome: cancelled(context), run }
   }
 }
 
@@ -200,7 +201,8 @@ function cancelled(context: ExecuteContext): Outcome {
 /** Ends the rollout on every touched host and in the journal. A stuck one stays open: that is the lock. */
 async function close(run: Run, outcome: Outcome): Promise<Execution> {
   if (outcome.kind === 'succeeded' || outcome.kind === 'partial') await runLocalHooks(run, 'after', run.plan.finally)
-  if (outcome.kind !== 'stuck') await finishHosts(run, outcome)
+  if (outcome.kind === 'stuck') await noteRollout(run, '-', 'note', 'stuck')
+  else await finishHosts(run, outcome)
   await record(run, { type: 'rollout.closed', outcome })
   return { outcome, run }
 }

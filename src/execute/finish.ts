@@ -5,7 +5,7 @@ import type { Track } from '../domain/plan.ts'
 import { comeBack } from './place.ts'
 import { isOut } from './rotation.ts'
 import { type Run, startRun } from './run.ts'
-import { isTouched } from './undo.ts'
+import { isTouched, wayBackSteps } from './undo.ts'
 
 const HURRY_MS = 10_000
 
@@ -62,10 +62,14 @@ function summary(run: Run, outcome: Outcome): string {
   })
 }
 
-/** At most 10 s: every host that is out and answers healthy goes back; the others stay out, where they do no harm. */
-export async function hurryHome(run: Run): Promise<void> {
+/**
+ * At most 10 s: every host that is out and answers healthy goes back; the others stay out, where they do no harm.
+ *
+ * @returns whether nothing was left half done: no step in doubt, nobody out of rotation
+ */
+export async function hurryHome(run: Run): Promise<boolean> {
   const { ports, emit } = run.context
-  if (run.context.signal.aborted) return
+  if (run.context.signal.aborted) return false
   const signal = AbortSignal.any([run.context.signal, AbortSignal.timeout(HURRY_MS)])
   const tracks = run.plan.batches.flatMap((batch) => batch.tracks).filter((track) => isTouched(run, track))
   // The operator's hurry has fired: waits of this last attempt listen to its own limit instead.
@@ -73,6 +77,8 @@ export async function hurryHome(run: Run): Promise<void> {
     { ...progressOf(run), direction: 'forward' },
     { ...run.context, control: { ...run.context.control, wish: 'stop', hurry: signal } },
   )
+  // A process that may or may not be the new one is half done; a host that was only drained and is back is not.
+  let whole = !tracks.some((track) => !track.steps.every((step) => run.done.has(step.id)) && wayBackSteps(run, track) === track.undo)
   await Promise.all(
     tracks.map(async (track) => {
       try {
@@ -80,12 +86,14 @@ export async function hurryHome(run: Run): Promise<void> {
         if (servers.length === 0 || !(await isOut(servers, signal))) return
         const answer = await ports.host(track.host).probe(health, signal)
         if (!answer.healthy) {
+          whole = false
           emit({ type: 'warning', host: track.host, message: `${track.host} stays out of rotation: ${answer.detail}` })
           return
         }
         await comeBack(calm, track, signal, () => undefined)
         emit({ type: 'notice', message: `${track.host} is healthy and back in rotation` })
       } catch (error) {
+        whole = false
         emit({
           type: 'warning',
           host: track.host,
@@ -94,6 +102,7 @@ export async function hurryHome(run: Run): Promise<void> {
       }
     }),
   )
+  return whole
 }
 
 function progressOf(run: Run): Parameters<typeof startRun>[0] {

@@ -150,7 +150,8 @@ function makeHostPort(world: World, name: string): HostPort {
   }
   return {
     name,
-    open: async (rollout, plan) => write(rollout, '-', 'open', plan.release ?? '-'),
+    open: async ({ rollout, plan }) => write(rollout, '-', 'open', plan.release ?? '-'),
+    readRecord: async () => null,
     runPhase: async (rollout, steps, options) => {
       const results: Awaited<ReturnType<HostPort['runPhase']>>['steps'][number][] = []
       let failed = false

@@ -8,7 +8,7 @@ import type { Host } from '../../domain/host.ts'
 import type { Layout } from '../../domain/layout.ts'
 import type { LedgerEntry } from '../../domain/ledger.ts'
 import { parseLedger } from '../../domain/ledger-line.ts'
-import type { Clock, HostPort, PhaseResult } from '../../domain/ports.ts'
+import type { Clock, HostPort, PhaseResult, RolloutRecord } from '../../domain/ports.ts'
 import type { ServiceManager, ServiceSettings, ServiceStatus } from '../../domain/service.ts'
 import type { Connection } from '../../domain/transport.ts'
 import { quote, stdinScript } from '../../util/shell.ts'
@@ -39,6 +39,8 @@ export type HostPortOptions = {
 
 const SHORT_MS = 60_000
 const LEDGER_LINES = 2_000
+/** A plan for thousands of hosts is some megabytes. */
+const RECORD_BYTES = 64 * 1024 * 1024
 
 export function createHostPort(options: HostPortOptions): HostPort {
   const { host, layout, manager } = options
@@ -55,9 +57,10 @@ export function createHostPort(options: HostPortOptions): HostPort {
     }
   }
 
-  async function script(text: string, what: string, signal: AbortSignal): Promise<string> {
+  async function script(text: string, what: string, signal: AbortSignal, maxOutputBytes?: number): Promise<string> {
     const { argv, stdin } = stdinScript(text)
-    const result = await run(signal, (connection) => connection.run({ argv, stdin, timeoutMs: SHORT_MS }, { signal }))
+    const limit = maxOutputBytes === undefined ? {} : { maxOutputBytes }
+    const result = await run(signal, (connection) => connection.run({ argv, stdin, timeoutMs: SHORT_MS }, { signal, ...limit }))
     if (result.exitCode !== 0) throw scriptError(host.name, what, result)
     return result.stdout
   }
@@ -89,16 +92,25 @@ export function createHostPort(options: HostPortOptions): HostPort {
 
   return {
     name: host.name,
-    async open(rollout, plan, signal) {
+    async open(record, signal) {
+      const { rollout, plan } = record
       const folder = quote(layout.rollout(rollout))
       await script(
         `umask 077
 ${ledgerShell(layout, rollout, epoch())}${fence()}
-mkdir -p ${folder} && printf '%s\\n' ${quote(JSON.stringify(plan))} >${folder}/plan.part && mv -f ${folder}/plan.part ${folder}/plan.json || exit ${STATE_EXIT}
+mkdir -p ${folder} && printf '%s\\n' ${quote(JSON.stringify(record))} >${folder}/record.part && mv -f ${folder}/record.part ${folder}/record.json || exit ${STATE_EXIT}
 ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
 `,
         'the rollout could not be written to its ledger',
         signal,
+      )
+    },
+    async readRecord(rollout, signal) {
+      const file = quote(`${layout.rollout(rollout)}/record.json`)
+      return parseRecord(
+        host.name,
+        rollout,
+        await script(`[ ! -f ${file} ] || cat ${file}`, 'the record of a rollout could not be read', signal, RECORD_BYTES),
       )
     },
     async runPhase(rollout, steps, { signal, onStep, onLine }) {
@@ -200,10 +212,29 @@ const LOST: CommandResult = { exitCode: null, stdout: '', stderr: '', truncated:
 function readEntries(host: string, text: string): readonly LedgerEntry[] {
   const { entries, newer } = parseLedger(text)
   if (!newer) return entries
-  throw new RollgateError('E_STATE_VERSION', `the ledger on ${host} was written by a newer version of rollgate`, {
+  throw newerState(host)
+}
+
+function newerState(host: string): RollgateError {
+  return new RollgateError('E_STATE_VERSION', `the ledger on ${host} was written by a newer version of rollgate`, {
     host,
     hints: ['update rollgate on this machine'],
   })
+}
+
+/** @throws RollgateError E_STATE_VERSION for a newer format, E_COMMAND for one that is damaged */
+function parseRecord(host: string, rollout: string, text: string): RolloutRecord | null {
+  if (text.trim() === '') return null
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new RollgateError('E_COMMAND', `the record of rollout ${rollout} on ${host} is damaged`, { host, cause })
+  }
+  if (typeof value !== 'object' || value === null || !('version' in value) || !('plan' in value) || !('settings' in value)) return null
+  if (value.version !== 1) throw newerState(host)
+  // Written by ourselves, in a folder that only our login can write; the version was checked.
+  return value as RolloutRecord
 }
 
 /** The fence: a higher epoch is there, and this rollout may not change the host any more. */
