@@ -49,7 +49,7 @@ describeOnLab('a release that', (lab) => {
         deadline: '5s',
       },
     })
-    release = await deployed(lab, suite.project, 'good')
+    release = await deployed(suite.project, 'good')
   })
 
   test.each(CASES)('$name is stopped at the first host and undone, with the cause', async ({ variant, code, says, evidence }) => {

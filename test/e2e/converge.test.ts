@@ -13,7 +13,7 @@ describeOnLab('converging', (lab) => {
   let release = ''
 
   beforeAll(async () => {
-    release = await deployed(lab, suite.project, 'one')
+    release = await deployed(suite.project, 'one')
   })
 
   test('the same deploy again restarts nothing and exits 0', async () => {
@@ -71,7 +71,7 @@ describeOnLab('converging', (lab) => {
   })
 
   test('rollback brings a mixed fleet to one older release, empty host included', async () => {
-    const next = await deployed(lab, suite.project, 'two')
+    const next = await deployed(suite.project, 'two')
     const [first, replaced] = lab.hosts
     if (first === undefined || replaced === undefined) throw new Error('two hosts at least')
     await mustInHost(first.name, `ln -sfn releases/${release} /srv/app/current && systemctl restart app`)

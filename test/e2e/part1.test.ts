@@ -56,8 +56,8 @@ describeOnLab('no request is lost', (lab) => {
   const told = ({ document, stderr }: CliResult) => `${JSON.stringify(document.error, null, 2)}\n${stderr}`
 
   beforeAll(async () => {
-    previous = await deployed(lab, suite.project, 'first')
-    release = await deployed(lab, suite.project, 'second')
+    previous = await deployed(suite.project, 'first')
+    release = await deployed(suite.project, 'second')
     expect(release).not.toBe(previous)
   })
 

@@ -57,6 +57,18 @@ systemctl daemon-reload && systemctl -q enable app`,
   )
 }
 
+/** A shell script on a host as the plain user deploy, whose own systemd is there without a session. */
+export function asDeploy(host: string, text: string, options: { readonly stdin?: string } = {}): Promise<string> {
+  return mustInHost(
+    host,
+    `cd /home/deploy && exec runuser -u deploy -- env HOME=/home/deploy XDG_RUNTIME_DIR=/run/user/$(id -u deploy) sh -c "$(cat <<'SCRIPT'
+${text}
+SCRIPT
+)"`,
+    options,
+  )
+}
+
 export async function running(host: string, unit = 'app'): Promise<Running> {
   const out = await mustInHost(
     host,
@@ -99,6 +111,12 @@ ln -sfn releases/${id} ${ROOT}/current.new && mv -T ${ROOT}/current.new ${ROOT}/
 
 function tarOf(folder: string): Buffer {
   return execFileSync('tar', ['-c', '-C', folder, '.'], { maxBuffer: 1 << 28 })
+}
+
+/** What the app on the host answers to its health question: null when there is no answer. */
+export async function answering(host: string): Promise<{ readonly release: string; readonly note: string | null } | null> {
+  const { exitCode, stdout } = await inHost(host, 'curl -s -f -m 5 http://127.0.0.1:8080/healthz')
+  return exitCode === 0 ? (JSON.parse(stdout) as { release: string; note: string | null }) : null
 }
 
 /** The host's app answers its health question with that release. */

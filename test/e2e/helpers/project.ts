@@ -30,6 +30,14 @@ export type CliOptions = {
   readonly stdin?: string
 }
 
+/** A run in hand: a test waits for an event of it, and signals it. */
+export type Started = {
+  readonly pid: number
+  kill(signal: NodeJS.Signals): void
+  events(): readonly Stamped[]
+  readonly ended: Promise<Omit<CliResult, 'document'>>
+}
+
 export type Project = {
   readonly path: string
   readonly home: string
@@ -38,10 +46,13 @@ export type Project = {
   build(name: string, variant?: Variant): void
   /** Text mode: `document` is not there. */
   text(words: readonly string[], options?: CliOptions): Promise<Omit<CliResult, 'document'>>
+  /** Text mode with `--events`, not waited for. */
+  start(words: readonly string[], options?: CliOptions): Started
   json<D extends BaseDocument = RolloutDocument>(words: readonly string[], options?: CliOptions): Promise<CliResult<D>>
 }
 
 const bin = fileURLToPath(new URL('../../../bin/run.js', import.meta.url))
+const WITH_EVENTS = ['deploy', 'rollback', 'restart', 'resume', 'abort', 'promote']
 /** Longer than any rollout here should take on a busy machine. */
 const LIMIT_MS = 170_000
 
@@ -76,7 +87,11 @@ export function createProject(lab: Lab, folder: string): Project {
   mkdirSync(path, { recursive: true })
   mkdirSync(home, { recursive: true })
   let runs = 0
-  const run = async (words: readonly string[], options: CliOptions, events: string) => {
+  const eventsFile = () => {
+    runs += 1
+    return join(folder, `events-${runs}.ndjson`)
+  }
+  const start = (words: readonly string[], options: CliOptions, events: string): Started => {
     const child = spawn(process.execPath, [bin, ...words], {
       cwd: options.cwd ?? path,
       env: { PATH: process.env.PATH ?? '', HOME: options.home ?? home, USER: 'ada', LANG: 'C.UTF-8', TZ: 'UTC', ...options.env },
@@ -85,11 +100,14 @@ export function createProject(lab: Lab, folder: string): Project {
     child.stdin.on('error', () => {}) // it may have ended without reading
     child.stdin.end(options.stdin ?? '')
     const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
-    const ended = await finished(child)
-    clearTimeout(timer)
-    if (ended.exitCode === -1) throw new Error(`rollgate ${words.join(' ')} did not end by itself\n${ended.stderr}`)
-    return { ...ended, events: readEvents(events) }
+    const ended = finished(child).then((end) => {
+      clearTimeout(timer)
+      if (end.exitCode === -1) throw new Error(`rollgate ${words.join(' ')} was killed: it did not end by itself\n${end.stderr}`)
+      return { ...end, events: readEvents(events) }
+    })
+    return { pid: child.pid ?? -1, kill: (signal) => void child.kill(signal), events: () => readEvents(events), ended }
   }
+  const run = (words: readonly string[], options: CliOptions, events: string) => start(words, options, events).ended
   const project: Project = {
     path,
     home,
@@ -103,10 +121,13 @@ export function createProject(lab: Lab, folder: string): Project {
       writeBuild(join(path, 'dist'), name, variant)
     },
     text: (words, options = {}) => run(words, options, ''),
+    start: (words, options = {}) => {
+      const events = eventsFile()
+      return start([...words, '--events', events], options, events)
+    },
     json: async <D extends BaseDocument = RolloutDocument>(words: readonly string[], options: CliOptions = {}) => {
-      runs += 1
-      const events = join(folder, `events-${runs}.ndjson`)
-      const watched = ['deploy', 'rollback', 'restart', 'resume', 'abort', 'promote'].includes(words[0] ?? '')
+      const events = eventsFile()
+      const watched = WITH_EVENTS.includes(words[0] ?? '')
       const ended = await run([...words, '--json', ...(watched ? ['--events', events] : [])], options, events)
       return { ...ended, document: parseDocument<D>(words, ended) }
     },
@@ -129,6 +150,6 @@ function readEvents(file: string): readonly Stamped[] {
   if (file === '' || !existsSync(file)) return []
   return readFileSync(file, 'utf8')
     .split('\n')
-    .filter((line) => line !== '')
+    .slice(0, -1) // empty, or a line that is being written
     .map((line) => JSON.parse(line) as Stamped)
 }

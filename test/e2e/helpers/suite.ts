@@ -3,7 +3,7 @@
 import { beforeAll, expect } from 'vitest'
 import type { Lab } from '../../helpers/lab.ts'
 import { until } from '../../helpers/lab-wait.ts'
-import { APP_UNIT, emptyFleet, fleet, type Running, suiteFolder, untilAllReady } from './fleet.ts'
+import { APP_UNIT, emptyFleet, fleet, type Running, suiteFolder } from './fleet.ts'
 import { isReady, type SampleReport, servers, startSampler } from './haproxy.ts'
 import { type LoadReport, startLoad } from './load.ts'
 import { type CliResult, createProject, type Project } from './project.ts'
@@ -25,11 +25,10 @@ export function useProject(lab: Lab, name: string, unit = APP_UNIT): { readonly 
 }
 
 /** Deploys and expects success: for getting into the state that a test starts from. */
-export async function deployed(lab: Lab, project: Project, build: string): Promise<string> {
+export async function deployed(project: Project, build: string): Promise<string> {
   project.build(build)
   const { document, exitCode, stderr } = await project.json(['deploy'])
   expect(exitCode, `${JSON.stringify(document.error, null, 2)}\n${stderr}`).toBe(0)
-  await untilAllReady(lab)
   return String(document.release)
 }
 
