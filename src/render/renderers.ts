@@ -5,6 +5,9 @@ import { createEventFile, createEventStream } from './ndjson.ts'
 import { createPlain } from './plain.ts'
 import type { Output } from './streams.ts'
 
+export { renderDocument } from './document.ts'
+export { renderError } from './error.ts'
+
 export type RendererOptions = {
   readonly stderr: Output
   readonly stdout: Output
@@ -16,8 +19,8 @@ export type RendererOptions = {
     /** Colour on stderr: `wantsColor` of style.ts decides. */
     readonly color: boolean
   }
-  /** `-` for stdout. */
-  readonly eventsFile?: string
+  /** `-` for stdout, null for none. */
+  readonly eventsFile?: string | null
   /** Is stderr a terminal? */
   readonly isTerminal: boolean
   /** Of that terminal, now; asked again and again. */
@@ -38,7 +41,7 @@ export interface Screen extends Renderer {
 export function createRenderers(options: RendererOptions): Renderer[] {
   const { stderr, stdout, flags, eventsFile } = options
   const renderers: Renderer[] = [createPlain(stderr, flags)]
-  if (eventsFile !== undefined) renderers.push(eventsFile === '-' ? createEventStream(stdout) : createEventFile(eventsFile))
+  if (eventsFile != null) renderers.push(eventsFile === '-' ? createEventStream(stdout) : createEventFile(eventsFile))
   return renderers
 }
 

@@ -42,7 +42,7 @@ function isWide(code: number): boolean {
 }
 
 /** Cut to at most `width` columns, the last one an ellipsis; colours that were open are closed. */
-export function fit(text: string, width: number): string {
+export function fitTo(text: string, width: number): string {
   if (width <= 0) return ''
   if (textWidth(text) <= width) return text
   let cut = ''

@@ -33,17 +33,17 @@ export function elapsed(ms: number): string {
   return hours === 0 ? `${minutes}:${tail}` : `${hours}:${String(minutes).padStart(2, '0')}:${tail}`
 }
 
+/** In powers of ten, as disks and networks are sold. */
 export function bytes(count: number): string {
-  if (count < 1_024) return `${count} B`
-  const units = ['KiB', 'MiB', 'GiB', 'TiB']
+  if (count < 1_000) return `${count} B`
   let value = count
   let unit = 'B'
-  for (const next of units) {
-    if (value < 1_024) break
-    value /= 1_024
+  for (const next of ['kB', 'MB', 'GB', 'TB']) {
+    if (value < 999.5) break
+    value /= 1_000
     unit = next
   }
-  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`
+  return `${value < 9.95 ? value.toFixed(1) : Math.round(value)} ${unit}`
 }
 
 /** `1,203`. */

@@ -1,0 +1,49 @@
+// Text for stdout, made from the JSON document of a command, so that the two can never disagree. Each kind of document
+// has one function; a document that carries nothing to show (only an error) is no text at all.
+import type { BaseDocument, CheckItem } from '../domain/document.ts'
+import { createStyle } from './style.ts'
+import { checkText } from './text-check.ts'
+import { type ConfigText, configText } from './text-config.ts'
+import { historyText, releasesText, statusText } from './text-fleet.ts'
+import { type DemoText, demoText, handText, type InitText, initText, pushText, setupText } from './text-others.ts'
+import { planText } from './text-plan.ts'
+import { rolloutText } from './text-rollout.ts'
+
+export type DocumentTextOptions = { readonly color: boolean; readonly columns: number; readonly verbose: boolean }
+
+/** The member that only this kind of document has. */
+type Has<Key extends string> = BaseDocument & Readonly<Record<Key, unknown>>
+
+function has<Key extends string>(document: BaseDocument, ...keys: readonly Key[]): document is Has<Key> {
+  return keys.every((key) => key in document)
+}
+
+/** @returns lines, each ended; nothing for a document without anything of its own (exec and logs streamed theirs) */
+export function renderDocument(document: BaseDocument, options: DocumentTextOptions): string {
+  const lines = textOf(document, options)
+  return lines.map((line) => `${line}\n`).join('')
+}
+
+function textOf(document: BaseDocument, options: DocumentTextOptions): readonly string[] {
+  const style = createStyle(options.color)
+  const { columns, verbose } = options
+  // The casts below rest on the members just looked for: a command's name alone is not enough, because a failure has a
+  // document with nothing but its error.
+  if (has(document, 'batches', 'minReady', 'refusals'))
+    return planText(document as unknown as Parameters<typeof planText>[0], style, { columns, verbose })
+  if (has(document, 'hosts', 'minReadySeen', 'gates'))
+    return rolloutText(document as unknown as Parameters<typeof rolloutText>[0], style, verbose)
+  if (has(document, 'hosts', 'drift', 'unfinished')) return statusText(document as unknown as Parameters<typeof statusText>[0], style)
+  if (has(document, 'hosts', 'built')) return pushText(document as unknown as Parameters<typeof pushText>[0], style)
+  if (has(document, 'text', 'written', 'items')) return initText(document as unknown as InitText, style)
+  if (has(document, 'items')) return checkText(document as unknown as { readonly items: readonly CheckItem[] }, style)
+  if (has(document, 'rollouts', 'directory')) return demoText(document as unknown as DemoText, style)
+  if (has(document, 'rollouts')) return historyText(document as unknown as Parameters<typeof historyText>[0], style)
+  if (has(document, 'host', 'changed', 'balancer')) return handText(document as unknown as Parameters<typeof handText>[0], style)
+  if (document.command === 'releases' && has(document, 'hosts'))
+    return releasesText(document as unknown as Parameters<typeof releasesText>[0], style)
+  if (document.command === 'setup' && has(document, 'hosts'))
+    return setupText(document as unknown as Parameters<typeof setupText>[0], style)
+  if (document.command.startsWith('config')) return configText(document as ConfigText, style)
+  return []
+}
