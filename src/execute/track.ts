@@ -73,6 +73,7 @@ function remotePhase(steps: readonly Step[], from: number, run: Run): readonly R
 async function runStep(run: Run, track: Track, step: Step): Promise<void> {
   const inDoubt = run.inDoubt.has(step.id)
   if (inDoubt && (await isDone(run, track, step))) {
+    await run.context.ports.host(track.host).note(run.context.rollout, step.id, 'done', '-', run.context.signal)
     await ended(run, step, false, 'was done already')
     return
   }

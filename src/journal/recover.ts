@@ -47,7 +47,7 @@ export function recover(plan: Plan, rollout: string, ledgers: ReadonlyMap<HostNa
     const entries = own.get(track.host) ?? []
     for (const way of [track.steps, track.undo]) {
       for (const step of way) put(step.id, entries)
-      silentSteps(way, done)
+      earlierSteps(way, done, inDoubt)
     }
     // A host that failed before its process was touched is only enabled again.
     put(`${track.host}/undo/enable`, entries)
@@ -92,9 +92,13 @@ export function hookIds(moment: 'before' | 'after' | 'on_failure', hooks: readon
   return hooks.map((hook, index) => `${moment}/${index + 1}:${hook.name}`)
 }
 
-function silentSteps(way: readonly Step[], done: Set<StepId>): void {
+/** Steps of one way follow each other strictly: before a done one nothing is open. */
+function earlierSteps(way: readonly Step[], done: Set<StepId>, inDoubt: Set<StepId>): void {
   const last = way.findLastIndex((step) => done.has(step.id))
-  for (const step of way.slice(0, Math.max(0, last))) if (step.kind === 'prove' || step.kind === 'gate') done.add(step.id)
+  for (const step of way.slice(0, Math.max(0, last))) {
+    done.add(step.id)
+    inDoubt.delete(step.id)
+  }
 }
 
 /** An end says more than a start, a start more than nothing. */

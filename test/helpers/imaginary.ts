@@ -82,7 +82,7 @@ function hostOf(world: World, name: string): ImaginaryHost {
   return host
 }
 
-export function makeBalancer(world: World): LoadBalancer {
+export function makeBalancer(world: World, tick: () => void = () => undefined): LoadBalancer {
   const stateOf = (ref: ServerRef): ServerState => {
     const host = hostOf(world, ref.server)
     const up = isHealthy(world, host)
@@ -101,6 +101,7 @@ export function makeBalancer(world: World): LoadBalancer {
     }
   }
   const change = async (ref: ServerRef, admin: AdminState): Promise<{ before: ServerState; after: ServerState; changed: boolean }> => {
+    tick()
     const host = hostOf(world, ref.server)
     if (fails(world, `${host.name}:${admin}`)) throw new RollgateError('E_BALANCER', `the balancer did not do ${admin}`)
     const before = stateOf(ref)
@@ -143,14 +144,17 @@ export function makeBalancer(world: World): LoadBalancer {
   }
 }
 
-function makeHostPort(world: World, name: string): HostPort {
+function makeHostPort(world: World, name: string, tick: () => void = () => undefined): HostPort {
   const host = hostOf(world, name)
   const write = (rollout: string, step: string, state: LedgerEntry['state'], detail: string): void => {
     host.ledger.push({ version: 1, rollout, epoch: 0, step, state, detail, at: world.now })
   }
   return {
     name,
-    open: async ({ rollout, plan }) => write(rollout, '-', 'open', plan.release ?? '-'),
+    open: async ({ rollout, plan }) => {
+      tick()
+      write(rollout, '-', 'open', plan.release ?? '-')
+    },
     readRecord: async () => null,
     runPhase: async (rollout, steps, options) => {
       const results: Awaited<ReturnType<HostPort['runPhase']>>['steps'][number][] = []
@@ -174,9 +178,14 @@ function makeHostPort(world: World, name: string): HostPort {
         write(rollout, step.id, failed ? 'failed' : 'done', failed ? '1' : '-')
         results.push({ step: step.id, state: failed ? 'failed' : 'done', exitCode: failed ? 1 : 0, changed: true, output: [] })
       }
+      // A script goes on to its end although nobody listens any more.
+      tick()
       return { steps: results, lost: false }
     },
-    note: async (rollout, step, state, detail) => write(rollout, step, state, detail),
+    note: async (rollout, step, state, detail) => {
+      tick()
+      write(rollout, step, state, detail)
+    },
     readLedger: async () => host.ledger,
     current: async () => host.current,
     serviceStatus: async () => [
@@ -200,6 +209,7 @@ function makeHostPort(world: World, name: string): HostPort {
     appConnections: async () => 0,
     evidence: async () => ['imaginary log line'],
     finish: async (rollout, options) => {
+      tick()
       write(rollout, '-', 'closed', options.outcome)
       host.finished = options.outcome
       return []
@@ -207,7 +217,12 @@ function makeHostPort(world: World, name: string): HostPort {
   }
 }
 
-export type Harness = { readonly context: ExecuteContext; readonly journal: Stamped<DurableEvent>[]; readonly events: RolloutEvent[] }
+export type Harness = {
+  readonly context: ExecuteContext
+  readonly journal: Stamped<DurableEvent>[]
+  readonly events: RolloutEvent[]
+  readonly effects: () => number
+}
 
 /** @param crashAfter the process dies right after this many journal lines (counted from the start of this run) */
 export function makeHarness(
@@ -215,6 +230,8 @@ export function makeHarness(
   options: {
     journal?: readonly Stamped<DurableEvent>[]
     crashAfter?: number
+    /** The process dies before this effect (a journal line, a ledger line, a change of the balancer, the answer of a script). */
+    crashBefore?: number
     control?: Partial<Control>
     approve?: Ports['approve']
     probe?: Ports['probeSeen']
@@ -222,7 +239,12 @@ export function makeHarness(
 ): Harness {
   const journal: Stamped<DurableEvent>[] = [...(options.journal ?? [])]
   const events: RolloutEvent[] = []
-  const balancer = makeBalancer(world)
+  let effects = 0
+  const tick = (): void => {
+    effects += 1
+    if (options.crashBefore !== undefined && effects >= options.crashBefore) throw new Crash()
+  }
+  const balancer = makeBalancer(world, tick)
   const ports: Ports = {
     clock: {
       now: () => world.now,
@@ -231,9 +253,12 @@ export function makeHarness(
         world.now += ms
       },
     },
-    host: (name) => makeHostPort(world, name),
+    host: (name) => makeHostPort(world, name, tick),
     noteAll: async (rollout, step, state, detail) => {
-      for (const host of world.hosts.values()) host.ledger.push({ version: 1, rollout, epoch: 0, step, state, detail, at: world.now })
+      for (const host of world.hosts.values()) {
+        tick()
+        host.ledger.push({ version: 1, rollout, epoch: 0, step, state, detail, at: world.now })
+      }
     },
     settings: (name) => ({
       health: HEALTH,
@@ -250,6 +275,7 @@ export function makeHarness(
   let written = 0
   const sink: Journal = {
     append: async (event) => {
+      tick()
       if (options.crashAfter !== undefined && written >= options.crashAfter) throw new Crash()
       written += 1
       const stamped = { version: 1 as const, at: new Date(0).toISOString(), rollout: 'x', seq: journal.length + 1, ...event }
@@ -261,5 +287,10 @@ export function makeHarness(
   }
   const never = new AbortController().signal
   const control: Control = { wish: null, because: null, asked: never, hurry: never, ...options.control }
-  return { context: { rollout: 'x', ports, journal: sink, emit: (event) => events.push(event), control, signal: never }, journal, events }
+  return {
+    context: { rollout: 'x', ports, journal: sink, emit: (event) => events.push(event), control, signal: never },
+    journal,
+    events,
+    effects: () => effects,
+  }
 }

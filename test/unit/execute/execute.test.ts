@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Hook } from '../../../src/domain/config.ts'
+import type { Hook, HookMoment } from '../../../src/domain/config.ts'
 import { exitCodeOf, type Outcome } from '../../../src/domain/outcome.ts'
 import type { Plan } from '../../../src/domain/plan.ts'
 import type { Control } from '../../../src/domain/ports.ts'
@@ -25,7 +25,7 @@ const hook = (name: string, extra: Partial<Hook> = {}): Hook => ({
 
 function planOf(
   rollout: Parameters<typeof aConfig>[1] = {},
-  hooks: Partial<typeof NO_HOOKS & Record<string, readonly Hook[]>> = {},
+  hooks: Partial<Record<HookMoment, readonly Hook[]>> = {},
   previous: string | null = R1,
 ): Plan {
   const config = aConfig(
