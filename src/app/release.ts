@@ -1,20 +1,12 @@
-// Which release a command is about: made here from the artifact and the settings, or one that hosts have already. Then
-// staged on every host, all at once and before any drain: complete and verified everywhere, or exit 3 and nothing that
-// serves was touched. Every bad host is named, not only the first.
+// Which release a command is about: made here from the artifact and the settings, or one that hosts have already.
 import { resolve } from 'node:path'
-import { errorInfo, RollgateError } from '../domain/error.ts'
-import type { ReachableHost } from '../domain/facts.ts'
-import type { HostName } from '../domain/host.ts'
+import { RollgateError } from '../domain/error.ts'
 import type { Artifact, InstalledRelease, ReleaseId, ReleaseInfo } from '../domain/release.ts'
-import { openArchive } from '../drivers/artifact/archive.ts'
 import { prepareArtifact } from '../drivers/artifact/prepare.ts'
 import { secretDigest } from '../drivers/artifact/secret-digest.ts'
-import { envFile } from '../drivers/stage/env-file.ts'
-import { sharedPaths } from '../drivers/stage/shared.ts'
-import { stageRelease } from '../drivers/stage/stage.ts'
 import { chooseRelease, releaseHash, secretNames } from '../plan/release.ts'
-import { limited } from '../util/limit.ts'
 import { cacheDirectory } from './compose.ts'
+import { cancelled, reachableHosts, stopAtOnce } from './reach.ts'
 import { operator, type Work } from './rollout.ts'
 
 export type PreparedRelease = {
@@ -25,10 +17,6 @@ export type PreparedRelease = {
   readonly artifact: Artifact | null
   readonly built: boolean
 }
-
-export type StagedHost = { readonly name: HostName; readonly note: string }
-
-const STAGE_AT_ONCE = 32
 
 export type ReleaseOptions = { readonly artifact?: string; readonly release?: string; readonly rebuild?: boolean }
 
@@ -114,133 +102,8 @@ export function installedRelease(work: Work, id: ReleaseId): PreparedRelease {
   })
 }
 
-/**
- * Complete and verified on each of these hosts, or an error that names every host where it is not.
- *
- * @param guard sh text for a host that ends a script when the lease there is no longer ours
- * @throws RollgateError E_STAGE, E_DISK, E_ROOT, E_NO_RELEASE, E_CANCELLED
- */
-export async function stageEverywhere(
-  work: Work,
-  release: PreparedRelease,
-  hosts: readonly HostName[],
-  guard?: (host: HostName) => string,
-): Promise<readonly StagedHost[]> {
-  if (hosts.length === 0) return []
-  const { emit } = work
-  emit({
-    type: 'phase',
-    name: 'stage',
-    state: 'started',
-    detail: `${release.id} on ${hosts.length} ${hosts.length === 1 ? 'host' : 'hosts'}`,
-  })
-  try {
-    const targets = hosts.map((name) => factsOf(work, name))
-    const staged = await stageOn(work, release, targets, guard)
-    emit({ type: 'phase', name: 'stage', state: 'done' })
-    return staged
-  } catch (error) {
-    emit({ type: 'phase', name: 'stage', state: 'failed' })
-    if (stopAtOnce(work).aborted) throw cancelled(error)
-    throw error
-  }
-}
-
-async function stageOn(
-  work: Work,
-  release: PreparedRelease,
-  targets: readonly ReachableHost[],
-  guard: ((host: HostName) => string) | undefined,
-): Promise<readonly StagedHost[]> {
-  const { artifact, info } = release
-  const { session, context, emit } = work
-  const { config } = session
-  const has = (host: ReachableHost): boolean =>
-    info === null ? host.foreignReleases.includes(release.id) : host.releases.some((known) => known.hash === info.hash)
-  if (artifact === null || info === null) {
-    const missing = targets.filter((host) => !has(host)).map((host) => host.host)
-    if (missing.length > 0)
-      throw new RollgateError('E_NO_RELEASE', `${release.id} is not on ${missing.join(', ')}`, { now: 'nothing was changed' })
-    return targets.map((host) => ({ name: host.host, note: 'there already' }))
-  }
-  const signal = stopAtOnce(work)
-  const shared = sharedPaths(config.release.shared, artifact.manifest)
-  const envText = envFile(release.id, await environment(work))
-  const results = await limited(targets, STAGE_AT_ONCE, async (host): Promise<Result> => {
-    try {
-      const { note } = await stageRelease({
-        connection: await session.connect(host.host, signal),
-        reconnect: (abort) => session.connect(host.host, abort),
-        layout: session.layout,
-        info,
-        openArchive: (compression) =>
-          openArchive(artifact, compression, { cacheDirectory: cacheDirectory(context.env, config.app), signal }),
-        shared,
-        envText,
-        tools: host.tools,
-        ...(guard === undefined ? {} : { guard: guard(host.host) }),
-        signal,
-        onProgress: (sentBytes, totalBytes) => emit({ type: 'stage.progress', host: host.host, sentBytes, totalBytes }),
-      })
-      emit({ type: 'stage.done', host: host.host, note })
-      return { name: host.host, note, error: null }
-    } catch (error) {
-      return { name: host.host, note: null, error }
-    }
-  })
-  throwTogether(
-    results.flatMap(({ name, note, error }) => (note === null ? [{ name, error }] : [])),
-    targets.length,
-  )
-  return results.flatMap(({ name, note }) => (note === null ? [] : [{ name, note }]))
-}
-
-type Result = { readonly name: HostName; readonly note: string | null; readonly error: unknown }
-
-/** One error for all of them: the first one's words, the others beside it. */
-function throwTogether(failures: readonly { readonly name: HostName; readonly error: unknown }[], total: number): void {
-  const [first] = failures
-  if (first === undefined) return
-  const bug = failures.find(({ error }) => errorInfo(error).code === 'E_BUG')
-  if (bug !== undefined) throw bug.error
-  const info = errorInfo(first.error)
-  if (failures.length === 1) throw first.error
-  throw new RollgateError(info.code, `${info.message} (and ${failures.length - 1} more of ${total} hosts failed)`, {
-    host: first.name,
-    now: 'nothing that runs was touched, on any host',
-    hints: [...new Set(failures.flatMap(({ error }) => errorInfo(error).hints ?? []))],
-    evidence: failures.flatMap(({ name, error }) => {
-      const { code, message, evidence = [] } = errorInfo(error)
-      return [`${name}: ${code} ${message}`, ...evidence.slice(-5).map((line) => `${name}: ${line}`)]
-    }),
-    cause: first.error,
-  })
-}
-
-/** The release's environment with its secrets in it: kept in memory, sent by standard input. @throws RollgateError E_SECRET */
-async function environment(work: Work): Promise<Readonly<Record<string, string>>> {
-  const { env } = work.session.config.release
-  const values: Record<string, string> = {}
-  for (const [name, template] of Object.entries(env)) {
-    const parts = await Promise.all(template.map((part) => (typeof part === 'string' ? part : work.session.secret(part.secret))))
-    values[name] = parts.join('')
-  }
-  return values
-}
-
-function reachableHosts(work: Work): readonly ReachableHost[] {
-  return work.facts.hosts.flatMap((host) => (host.reachable ? [host] : []))
-}
-
 function installedEverywhere(work: Work): readonly InstalledRelease[] {
   return reachableHosts(work).flatMap((host) => host.releases)
-}
-
-function factsOf(work: Work, name: HostName): ReachableHost {
-  const found = reachableHosts(work).find((host) => host.host === name)
-  if (found === undefined)
-    throw new RollgateError('E_UNREACHABLE', `${name} was not reached, so nothing can be staged there`, { host: name })
-  return found
 }
 
 function recordOf(release: InstalledRelease): ReleaseInfo {
@@ -248,11 +111,4 @@ function recordOf(release: InstalledRelease): ReleaseInfo {
   return info
 }
 
-/** Nothing of this touches what serves, so the first Ctrl-C ends it. */
-function stopAtOnce(work: Work): AbortSignal {
-  return AbortSignal.any([work.context.signal, work.context.control.asked])
-}
-
-function cancelled(cause: unknown): RollgateError {
-  return new RollgateError('E_CANCELLED', 'interrupted before anything that runs was touched', { cause })
-}
+export { type StagedHost, stageEverywhere } from './stage.ts'

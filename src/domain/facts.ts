@@ -19,7 +19,9 @@ export type DiskFacts = {
   readonly freeBytes: number
   /** null: the file system has no fixed number. */
   readonly freeInodes: number | null
-  readonly tempFreeBytes: number
+  /** Of the folder for temporary files; null: it cannot be known. */
+  readonly tempFreeBytes: number | null
+  readonly tempFreeInodes?: number | null
 }
 
 export type ToolFacts = {

@@ -24,8 +24,7 @@ releases=${quote(layout.releases)}
 current=${quote(layout.current)}
 state=${quote(layout.state)}
 ledger=${quote(layout.ledger)}
-say() { printf '%s %s\\n' "$1" "$2" | tr -d '\\001-\\011\\013-\\037\\177'; }
-have() { command -v "$1" >/dev/null 2>&1; }
+${SAY}have() { command -v "$1" >/dev/null 2>&1; }
 echo 'begin 1'
 say clock "$(date +%s)"
 ${SYSTEM}${ROOT}${RELEASES}${DISK}${TOOLS}${sudoShell(sudoUnits)}
@@ -34,6 +33,9 @@ echo
 echo 'end 1'
 `
 }
+
+const SAY = `say() { printf '%s %s\\n' "$1" "$2" | tr -d '\\001-\\011\\013-\\037\\177'; }
+`
 
 const SYSTEM = `say os "$(uname -s)"
 say kernel "$(uname -r)"
@@ -55,9 +57,11 @@ fi | head -n 100
 `
 
 // The nearest folder that exists says whether the root can be made, and which file system it will be on.
-const ROOT = `near=$root
+const NEAREST = `near=$root
 while [ ! -e "$near" ] && [ ! -L "$near" ] && [ "$near" != / ] && [ -n "$near" ]; do near=\${near%/*}; [ -n "$near" ] || near=/; done
-if [ ! -e "$root" ] && [ ! -L "$root" ]; then
+`
+
+const ROOT = `${NEAREST}if [ ! -e "$root" ] && [ ! -L "$root" ]; then
   if [ -d "$near" ] && [ -w "$near" ]; then echo 'root missing writable'; else echo 'root missing'; fi
 elif [ ! -d "$root" ]; then echo 'root unusable it is not a folder'
 elif [ ! -r "$root" ] || [ ! -x "$root" ]; then echo 'root unusable it cannot be read by this login'
@@ -105,14 +109,27 @@ if [ -d "$releases" ]; then
 fi
 `
 
-// The column before the percentage, because names of devices and folders may hold blanks; BSD's df has two of them, the
-// second one is about inodes. A file system that counts none says 0 or "-".
-const DISK = `free() { df "$1" "$2" 2>/dev/null | awk 'NR > 1 { for (i = NF; i > 1; i--) if ($i ~ /^[0-9]+%$/) { n++; if (n == 1 || !last) { print $(i - 1); exit } } }' last="$3"; }
-blocks() { df -Pk "$1" 2>/dev/null | awk 'NR > 1 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }'; }
+// The column before the percentage, because names of devices and folders may hold blanks; BSD's `df -i` has two of them,
+// the second one is about inodes. A file system that counts no inodes has none left either, but is not full.
+const DISK = `blocks() { df -Pk "$1" 2>/dev/null | awk 'NR > 1 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }'; }
+inodes() {
+  df -Pi "$1" 2>/dev/null | awk 'NR == 1 { want = /iused/ ? 2 : 1; next }
+    { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/ && ++n == want) { if ($(i - 1) > 0 || $i == "100%") print $(i - 1); exit } }'
+}
 say free "$(blocks "$near")"
-say inodes "$(free -Pi "$near" 1)"
+say inodes "$(inodes "$near")"
 say temp "$(blocks "\${TMPDIR:-/tmp}")"
+say temp-inodes "$(inodes "\${TMPDIR:-/tmp}")"
 `
+
+/** Only the room on the file systems, asked again after something was removed. `parseRoom` reads it. */
+export function roomScript(layout: Layout): string {
+  return `LC_ALL=C; export LC_ALL
+root=${quote(layout.root)}
+${SAY}${NEAREST}${DISK}echo
+echo 'end 1'
+`
+}
 
 const TOOLS = `if have tar; then say tar "$(tar --version 2>&1 </dev/null | head -n 1)"; fi
 for tool in zstd gzip sha256sum shasum systemctl systemd-run setsid sudo; do have "$tool" && echo "tool $tool"; done

@@ -12,12 +12,7 @@ export type Look = Omit<ReachableHost, 'host' | 'reachable' | 'destination' | 's
 
 /** @throws RollgateError E_COMMAND when the script did not come to its end; E_STATE_VERSION for state of a newer version */
 export function parseLook(text: string, host: string): Look {
-  const lines = text.split('\n').map((line): [string, string] => {
-    const blank = line.indexOf(' ')
-    return blank === -1 ? [line, ''] : [line.slice(0, blank), line.slice(blank + 1)]
-  })
-  const all = (key: string): readonly string[] => lines.flatMap(([name, value]) => (name === key ? [value] : []))
-  const one = (key: string): string => all(key)[0] ?? ''
+  const { all, one } = keyed(text)
   if (one('begin') !== '1' || one('end') !== '1')
     throw new RollgateError('E_COMMAND', `${host} did not answer the first look completely`, { host, exitCode: 4 })
   const installed = all('release').flatMap((line) => readRelease(line, host))
@@ -42,11 +37,28 @@ export function parseLook(text: string, host: string): Look {
     current: current === '' ? null : cleanText(current, 300),
     releases: installed,
     foreignReleases: foreign,
-    disk: readDisk(one('free'), one('inodes'), one('temp')),
+    disk: readDisk(one),
     tools: readTools(one('tar'), new Set(all('tool'))),
     ledger: ledger.entries,
     sudo: readSudo(one('sudo')),
   }
+}
+
+/** What `roomScript` says; null when it cannot be known. */
+export function parseRoom(text: string): DiskFacts | null {
+  const { one } = keyed(text)
+  return one('end') === '1' ? readDisk(one) : null
+}
+
+type Keyed = { all(key: string): readonly string[]; one(key: string): string }
+
+function keyed(text: string): Keyed {
+  const lines = text.split('\n').map((line): [string, string] => {
+    const blank = line.indexOf(' ')
+    return blank === -1 ? [line, ''] : [line.slice(0, blank), line.slice(blank + 1)]
+  })
+  const all = (key: string): readonly string[] => lines.flatMap(([name, value]) => (name === key ? [value] : []))
+  return { all, one: (key) => all(key)[0] ?? '' }
 }
 
 function word(text: string): string {
@@ -78,14 +90,15 @@ function readRoot(text: string, adopted: boolean): RootState {
 }
 
 /** Kilobytes in, bytes out. */
-function readDisk(free: string, inodes: string, temp: string): DiskFacts | null {
-  const freeKilobytes = number(free)
+function readDisk(one: Keyed['one']): DiskFacts | null {
+  const freeKilobytes = number(one('free'))
   if (freeKilobytes === null) return null
-  const freeInodes = number(inodes)
+  const tempKilobytes = number(one('temp'))
   return {
     freeBytes: freeKilobytes * 1024,
-    freeInodes: freeInodes === null || freeInodes === 0 ? null : freeInodes,
-    tempFreeBytes: (number(temp) ?? 0) * 1024,
+    freeInodes: number(one('inodes')),
+    tempFreeBytes: tempKilobytes === null ? null : tempKilobytes * 1024,
+    tempFreeInodes: number(one('temp-inodes')),
   }
 }
 

@@ -46,9 +46,17 @@ export async function readManifest(entries: readonly SourceEntry[], signal: Abor
 export async function writeArchive(
   entries: readonly SourceEntry[],
   manifest: readonly ManifestEntry[],
-  options: { readonly sha256: string; readonly cacheDirectory: string; readonly compression: Compression; readonly signal: AbortSignal },
+  options: {
+    readonly sha256: string
+    readonly cacheDirectory: string
+    readonly compression: Compression
+    readonly signal: AbortSignal
+    /** Text of the manifest that goes with it, where that lists more than is packed [the manifest's own]. */
+    readonly listing?: string
+  },
 ): Promise<{ readonly path: string; readonly bytes: number }> {
-  const make = () => Readable.from(tarChunks(packed(entries, manifest)), { objectMode: false, highWaterMark: 1024 * 1024 })
+  const listing = options.listing ?? manifestText(manifest)
+  const make = () => Readable.from(tarChunks(packed(entries, manifest, listing)), { objectMode: false, highWaterMark: 1024 * 1024 })
   return cached(options, make)
 }
 
@@ -70,13 +78,13 @@ export async function openArchive(
   return { bytes: made.bytes, chunks: createReadStream(made.path, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer> }
 }
 
-async function* packed(entries: readonly SourceEntry[], manifest: readonly ManifestEntry[]): AsyncGenerator<SourceEntry> {
+async function* packed(entries: readonly SourceEntry[], manifest: readonly ManifestEntry[], listing: string): AsyncGenerator<SourceEntry> {
   for (const [index, entry] of entries.entries()) {
     const listed = manifest[index]
     if (entry.kind === 'file' && listed?.kind === 'file') yield { ...entry, bytes: listed.bytes, open: () => checked(entry, listed.sha256) }
     else yield entry
   }
-  const text = Buffer.from(manifestText(manifest))
+  const text = Buffer.from(listing)
   yield { kind: 'directory', path: OWN_FOLDER }
   yield { kind: 'file', path: `${OWN_FOLDER}/manifest`, mode: 0o644, bytes: text.length, open: () => Readable.from([text]) }
 }

@@ -10,8 +10,11 @@ const BLOCK = 512
 /** Names and pax records of more than this are an attack or damage. */
 const LONGEST_EXTRA = 1024 * 1024
 
-/** @throws RollgateError E_ARTIFACT */
-export async function readTar(file: FileHandle, path: string, source: string): Promise<readonly SourceEntry[]> {
+/**
+ * @param only these names and no others: what else is in the tarball is not judged
+ * @throws RollgateError E_ARTIFACT
+ */
+export async function readTar(file: FileHandle, path: string, source: string, only?: ReadonlySet<string>): Promise<readonly SourceEntry[]> {
   const entries = new Map<string, SourceEntry>()
   let next: Extra = {}
   let global: Extra = {}
@@ -28,7 +31,7 @@ export async function readTar(file: FileHandle, path: string, source: string): P
     at = start + bytes + padding(bytes, BLOCK)
     if (type === 'x' || type === 'g' || type === 'L' || type === 'K') {
       if (bytes > LONGEST_EXTRA) throw refused(source, nameOf(block), 'has a header that is too long')
-      const text = utf8(await read(file, start, bytes), source, at)
+      const text = utf8(await read(file, start, bytes), source, at, only !== undefined)
       if (type === 'g') global = { ...global, ...paxOf(text, source) }
       else
         next = { ...next, ...(type === 'x' ? paxOf(text, source) : { [type === 'L' ? 'path' : 'linkpath']: text.replace(/\0.*$/s, '') }) }
@@ -36,16 +39,22 @@ export async function readTar(file: FileHandle, path: string, source: string): P
     }
     const extra = { ...global, ...next }
     next = {}
-    if (Object.keys(extra).some((key) => key.startsWith('GNU.sparse')))
-      throw refused(source, extra.path ?? nameOf(block), 'is a sparse file in a form that is not read')
-    const written = extra.path ?? utf8(rawName(block), source, at)
+    const written = extra.path ?? utf8(rawName(block), source, at, only !== undefined)
     const name = clean(written, source)
+    const judged = only === undefined || only.has(name)
+    if (judged && Object.keys(extra).some((key) => key.startsWith('GNU.sparse')))
+      throw refused(source, name, 'is a sparse file in a form that is not read')
     // Before ustar a folder was a file whose name ends with a slash.
     const kind = type === '\0' && written.endsWith('/') ? '5' : type
-    const target = extra.linkpath ?? utf8(field(block, 157, 100), source, at)
-    if (name !== '') add(entries, name, kind, number(block, 100, 8), bytes, { path, start }, target, source)
+    const target = extra.linkpath ?? utf8(field(block, 157, 100), source, at, only !== undefined)
+    if (name === '') continue
+    try {
+      add(entries, name, kind, number(block, 100, 8), bytes, { path, start }, target, source)
+    } catch (error) {
+      if (judged) throw error
+    }
   }
-  return [...entries.values()]
+  return [...entries.values()].filter((entry) => only === undefined || only.has(entry.path))
 }
 
 type Extra = { readonly path?: string; readonly linkpath?: string; readonly size?: string; readonly [key: string]: string | undefined }
@@ -145,7 +154,8 @@ function field(block: Buffer, at: number, width: number): Buffer {
   return end === -1 ? bytes : bytes.subarray(0, end)
 }
 
-function utf8(bytes: Buffer, source: string, at: number): string {
+function utf8(bytes: Buffer, source: string, at: number, tolerant: boolean): string {
+  if (tolerant) return bytes.toString()
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
   } catch {

@@ -20,8 +20,14 @@ export type ScriptContext = {
   readonly guard: string
 }
 
-/** Prints `swept N`, then one of `complete`, `uploaded`, `damaged` (removed, to be staged again) or `wanted`. */
-export function lookScript(context: ScriptContext, shared: readonly SharedPath[]): string {
+/**
+ * Prints `swept N`, then `complete`; or `kept` for a damaged copy that was left there; else, after `damaged` where such a
+ * copy was removed, `uploaded` or `wanted`.
+ */
+export function lookScript(
+  context: ScriptContext,
+  { shared, keepDamaged }: { readonly shared: readonly SharedPath[]; readonly keepDamaged: boolean },
+): string {
   return `${head(context)}
 for d in "$root" "$releases" "$shared" "$state" "$state/releases"; do
   mkdir -p "$d" || exit ${EXIT.root}
@@ -48,6 +54,7 @@ if [ -f "$info" ] && [ -d "$release" ]; then
   if [ "$(rg_sum <"$manifest" 2>/dev/null | cut -c1-64)" = "$artifact" ] && [ -f "$release/${ENV_FILE}" ] &&
     rg_verify "$release" "$manifest" "$work/v" loose "$work/shared"; then echo complete; exit 0; fi
   [ "$live" = "$id" ] && exit ${EXIT.liveDamaged}
+  ${keepDamaged ? 'echo kept; exit 0' : ':'}
   rm -f "$info" && rm -rf "$release" || exit ${EXIT.root}
   echo damaged
 elif [ -e "$release" ] || [ -L "$release" ]; then

@@ -13,22 +13,32 @@ import { failed, Retry } from './failed.ts'
 import { commitScript, lookScript, type ScriptContext, unpackScript } from './scripts.ts'
 import type { SharedPath } from './shared.ts'
 
+/** What is sent of a release. */
+export type Shipment = {
+  /** A stream of the archive in a form that the host can unpack, new at each call. */
+  readonly openArchive: (
+    compression: Artifact['compression'],
+  ) => Promise<{ readonly bytes: number; readonly chunks: AsyncIterable<Uint8Array> }>
+  /** Of the manifest, what the archive does not hold (fetch.ts). */
+  readonly without: readonly string[]
+  /** What is linked into it (shared.ts). */
+  readonly shared: readonly SharedPath[]
+  /** The environment file (env-file.ts), secrets resolved: it travels by standard input only. */
+  readonly envText: string
+}
+
 export type StageOptions = {
   readonly connection: Connection
   /** A new connection to the same host after the first is lost; without it a lost connection is final. */
   readonly reconnect?: (signal: AbortSignal) => Promise<Connection>
   readonly layout: Layout
   readonly info: ReleaseInfo
-  /** A stream of the archive in a form that the host can unpack, new at each call. */
-  readonly openArchive: (
-    compression: Artifact['compression'],
-  ) => Promise<{ readonly bytes: number; readonly chunks: AsyncIterable<Uint8Array> }>
-  /** Of the manifest, what the archive does not hold (fetch.ts). */
-  readonly without?: readonly string[]
-  /** What is linked into the release (shared.ts). */
+  /** Links that belong to the release beside those into shared/ that are seen there. */
   readonly shared: readonly SharedPath[]
-  /** The environment file (env-file.ts), secrets resolved: it travels by standard input only. */
-  readonly envText: string
+  /** Asked for only where the release has to be sent. */
+  readonly shipment: () => Promise<Shipment>
+  /** What to do with a damaged copy before the shipment is at hand [false: it goes at once]. */
+  readonly keepDamaged?: boolean
   readonly tools: ToolFacts
   /** Shell text that ends a script when the lease is no longer ours. */
   readonly guard?: string
@@ -65,21 +75,24 @@ export async function stageRelease(options: StageOptions): Promise<Staged> {
 }
 
 async function stageOnce(options: StageOptions): Promise<Staged> {
-  const { shared } = options
-  const { layout, info, without = [], guard = '' } = options
-  const context: ScriptContext = { layout, info, without, guard }
-  const looked = await script(options, lookScript(context, shared))
+  const { layout, info, guard = '', keepDamaged = false } = options
+  const context: ScriptContext = { layout, info, without: [], guard }
+  let looked = await script(options, lookScript(context, { shared: options.shared, keepDamaged }))
   if (looked.includes('complete')) return { state: 'already', note: 'complete already' }
+  const shipment = await options.shipment()
+  const { without, shared, envText } = shipment
+  // Now that there is something to put in its place.
+  if (looked.includes('kept')) looked = await script(options, lookScript({ ...context, without }, { shared, keepDamaged: false }))
   const notes = looked.includes('damaged') ? ['the copy there was damaged and was replaced'] : []
   if (looked.includes('uploaded')) notes.push('found from an interrupted run')
-  else notes.push(await upload(options, context))
-  const told = await script(options, commitScript(context, shared, options.envText))
+  else notes.push(await upload(options, { ...context, without }, shipment))
+  const told = await script(options, commitScript(context, shared, envText))
   return { state: 'staged', note: [...notes, ...sharedNotes(told, shared)].join('; ') }
 }
 
-async function upload(options: StageOptions, context: ScriptContext): Promise<string> {
+async function upload(options: StageOptions, context: ScriptContext, shipment: Shipment): Promise<string> {
   const compression = compressionFor(options.tools)
-  const { bytes, chunks } = await options.openArchive(compression)
+  const { bytes, chunks } = await shipment.openArchive(compression)
   const text = unpackScript(context, decompressWords(compression))
   const timeoutMs = SCRIPT_TIMEOUT_MS + bytes / SLOWEST_BYTES_PER_MS
   const input = counted(chunks, (sent) => options.onProgress?.(sent, bytes))

@@ -9,7 +9,7 @@ import { openArchive } from '../../../src/drivers/artifact/archive.ts'
 import { prepareArtifact } from '../../../src/drivers/artifact/prepare.ts'
 import { envFile } from '../../../src/drivers/stage/env-file.ts'
 import { sharedPaths } from '../../../src/drivers/stage/shared.ts'
-import { type Staged, stageRelease } from '../../../src/drivers/stage/stage.ts'
+import { type Shipment, type Staged, stageRelease } from '../../../src/drivers/stage/stage.ts'
 import { releaseHash } from '../../../src/plan/release.ts'
 import { type ShellKind, toolsOf } from './harness.ts'
 
@@ -55,6 +55,7 @@ export type World = {
 }
 
 export type More = {
+  readonly shipment?: Shipment
   readonly shell?: ShellKind
   readonly info?: ReleaseInfo
   readonly shared?: readonly string[]
@@ -95,14 +96,20 @@ export function world(scratch: string, rootName = 'srv/shop'): World {
     stage(connection, artifact, more = {}) {
       const info = more.info ?? infoOf(artifact)
       const { reconnect } = more
+      const shared = sharedPaths(more.shared ?? [], artifact.manifest)
       return stageRelease({
         connection,
         ...(reconnect === undefined ? {} : { reconnect: async () => reconnect() }),
         layout,
         info,
-        openArchive: (compression) => openArchive(artifact, compression, { cacheDirectory, signal }),
-        shared: sharedPaths(more.shared ?? [], artifact.manifest),
-        envText: envFile(info.id, more.env ?? {}),
+        shared,
+        shipment: async () => ({
+          openArchive: (compression) => openArchive(artifact, compression, { cacheDirectory, signal }),
+          without: [],
+          shared,
+          envText: envFile(info.id, more.env ?? {}),
+          ...more.shipment,
+        }),
         tools: toolsOf(more.shell ?? 'system'),
         ...(more.guard === undefined ? {} : { guard: more.guard }),
         signal: more.signal ?? signal,
