@@ -14,6 +14,8 @@ export type BaseDocument = {
   readonly exitCode: number
   readonly outcome: string
   readonly error?: Omit<ErrorInfo, 'hints' | 'exitCode'> & { readonly hints: readonly string[] }
+  /** Of the configuration, whatever the command. */
+  readonly problems?: readonly ConfigProblem[]
 }
 
 export type RolloutHost = {
@@ -40,6 +42,8 @@ export type RolloutDocument = BaseDocument & {
   readonly minReadySeen: number | null
   readonly durationMs: number
   readonly next: readonly string[]
+  /** Everything that spoke against it, not only the first. */
+  readonly refusals?: readonly Refusal[]
 }
 
 export type PushDocument = BaseDocument & {
@@ -155,7 +159,6 @@ export type ConfigProblem = {
   readonly nearest?: string
 }
 export type ConfigDocument = BaseDocument & {
-  readonly problems?: readonly ConfigProblem[]
   readonly config?: unknown
   readonly origins?: Readonly<Record<string, string>>
   readonly schema?: unknown

@@ -1,0 +1,125 @@
+// The JSON documents are a contract (cli.md). Their schemas are held against the types the code is written with, against
+// the files that are shipped, and (in test/integration/cli) against what real commands print.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import type { DemoDocument } from '../../../src/app/demo.ts'
+import type { InitDocument } from '../../../src/app/init.ts'
+import type * as Documents from '../../../src/domain/document.ts'
+import { documents } from '../../../tools/documents.ts'
+import type { Of } from '../../../tools/schema.ts'
+import { strictly, valid } from '../../helpers/schemas.ts'
+
+/** Every key of every object, optional or not, all the way down; literals and unions stay. */
+type Deep<T> = T extends readonly (infer I)[]
+  ? readonly Deep<I>[]
+  : T extends object
+    ? { readonly [K in keyof T]-?: Deep<Exclude<T[K], undefined>> }
+    : T
+type Assignable<A, B> = [A] extends [B] ? true : false
+/** Error codes are a closed union in the code and text in the contract: new ones only get added. */
+type Codes<T> = T extends string
+  ? Assignable<
+      T,
+      Documents.BaseDocument['error'] extends infer E ? (NonNullable<E> extends { code: infer C } ? C : never) : never
+    > extends true
+    ? string
+    : T
+  : T extends readonly (infer I)[]
+    ? readonly Codes<I>[]
+    : T extends object
+      ? { readonly [K in keyof T]: Codes<T[K]> }
+      : T
+type Same<S, D> = Assignable<Deep<Of<S>>, Deep<Codes<D>>> & Assignable<Deep<Codes<D>>, Deep<Of<S>>>
+
+type D = typeof documents
+const same: {
+  readonly rollout: Same<D['rollout'], Documents.RolloutDocument>
+  readonly push: Same<D['push'], Documents.PushDocument>
+  readonly plan: Same<D['plan'], Documents.PlanDocument>
+  readonly status: Same<D['status'], Documents.StatusDocument>
+  readonly check: Same<D['check'], Documents.CheckDocument>
+  readonly setup: Same<D['setup'], Documents.SetupDocument>
+  readonly releases: Same<D['releases'], Documents.ReleasesDocument>
+  readonly history: Same<D['history'], Documents.HistoryDocument>
+  readonly exec: Same<D['exec'], Documents.ExecDocument>
+  readonly hand: Same<D['hand'], Documents.HandDocument>
+  readonly config: Same<D['config'], Documents.ConfigDocument>
+  readonly init: Same<D['init'], InitDocument>
+  readonly demo: Same<D['demo'], DemoDocument>
+} = {
+  rollout: true,
+  push: true,
+  plan: true,
+  status: true,
+  check: true,
+  setup: true,
+  releases: true,
+  history: true,
+  exec: true,
+  hand: true,
+  config: true,
+  init: true,
+  demo: true,
+}
+
+const folder = resolve(import.meta.dirname, '../../../templates/schemas')
+
+test('every document of the code has a schema that says the same (checked by the compiler)', () => {
+  expect(Object.keys(same).toSorted()).toEqual(Object.keys(documents).toSorted())
+})
+
+test('the shipped files are the ones that are written from the schemas: node tools/write-schemas.ts', () => {
+  expect(readdirSync(folder).toSorted()).toEqual(
+    Object.keys(documents)
+      .map((name) => `${name}.json`)
+      .toSorted(),
+  )
+  for (const [name, schema] of Object.entries(documents)) {
+    const shipped: unknown = JSON.parse(readFileSync(join(folder, `${name}.json`), 'utf8'))
+    expect(shipped, name).toEqual(JSON.parse(JSON.stringify(schema.json)))
+  }
+})
+
+describe('a document', () => {
+  const check = {
+    version: 1,
+    command: 'check',
+    exitCode: 3,
+    outcome: 'failed',
+    error: { code: 'E_REFUSED', message: '1 problem found', hints: [] },
+    items: [{ id: 'sudo', host: 'web-1', level: 'problem', message: 'sudo asks for a password', fix: 'visudo' }],
+  } as const satisfies Documents.CheckDocument
+
+  test('is accepted as it is', () => {
+    expect(strictly('check', check)).toEqual([])
+  })
+
+  test('may have fields that a later version adds', () => {
+    expect(valid('check', { ...check, later: 1, items: [{ ...check.items[0], later: true }] })).toEqual([])
+    expect(strictly('check', { ...check, later: 1 })).not.toEqual([])
+  })
+
+  test('that failed before it knew anything has only the error', () => {
+    const { items: _, ...early } = check
+    expect(valid('check', early)).toEqual([])
+    const { error: __, ...silent } = early
+    expect(valid('check', silent)).not.toEqual([])
+  })
+
+  test.each([
+    ['another version', { ...check, version: 2 }],
+    ['no exit code', { ...check, exitCode: undefined }],
+    ['an outcome of its own', { ...check, outcome: 'fine' }],
+    ['a level of its own', { ...check, items: [{ ...check.items[0], level: 'bad' }] }],
+    ['an error without hints', { ...check, error: { code: 'E_REFUSED', message: 'no' } }],
+  ])('with %s is refused', (_, wrong) => {
+    expect(valid('check', JSON.parse(JSON.stringify(wrong)))).not.toEqual([])
+  })
+
+  test('of a rollout must have an outcome that the exit codes know', () => {
+    const refused = { version: 1, command: 'deploy', exitCode: 2, outcome: 'refused', error: { code: 'E_USAGE', message: 'no', hints: [] } }
+    expect(valid('rollout', refused)).toEqual([])
+    expect(valid('rollout', { ...refused, outcome: 'ok' })).not.toEqual([])
+  })
+})

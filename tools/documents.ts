@@ -1,0 +1,197 @@
+// The documents that `--json` prints, as JSON Schemas: written to templates/schemas by `node tools/write-schemas.ts`,
+// shipped with the package, and held against both the types and real documents by test/unit/schemas. Fields only get added.
+import type { Plan } from '../src/domain/plan.ts'
+import {
+  anything,
+  bool,
+  count,
+  exactly,
+  type Json,
+  list,
+  nullable,
+  number,
+  type Of,
+  object,
+  opaque,
+  propertiesOf,
+  record,
+  type Schema,
+  text,
+  words,
+} from './schema.ts'
+
+const shortError = object({ code: text, message: text })
+const problem = object({ file: text, line: count, column: count, key: text, message: text }, { nearest: text })
+const error = object({ code: text, message: text, hints: list(text) }, { host: text, why: text, now: text, evidence: list(text) })
+const refusal = object({ code: text, message: text }, { host: text, hints: list(text) })
+const release = nullable(text)
+
+/** What every document has. */
+const base = { version: exactly(1), command: text, exitCode: count, outcome: text }
+const baseOptional = { error, problems: list(problem) }
+
+const phase = words(
+  'idle',
+  'staged',
+  'draining',
+  'drained',
+  'switched',
+  'started',
+  'healthy',
+  'gated',
+  'enabling',
+  'serving',
+  'baked',
+  'unknown',
+)
+const outcome = words('succeeded', 'unchanged', 'rolled-back', 'partial', 'stuck', 'paused', 'cancelled', 'refused')
+
+export const documents = {
+  rollout: document(
+    'deploy, rollback, restart',
+    {
+      ...base,
+      outcome,
+      rollout: nullable(text),
+      release,
+      hosts: list(
+        object(
+          { name: text, from: release, to: release, phase, durationMs: number },
+          { error: object({ code: text, message: text }, { evidence: list(text) }) },
+        ),
+      ),
+      probe: nullable(object({ sent: count, failed: count, worstGapMs: number })),
+      gates: list(object({ name: text, batch: text, verdict: text, clauses: list(anything) })),
+      minReadySeen: nullable(count),
+      durationMs: number,
+      next: list(text),
+    },
+    { refusals: list(refusal) },
+  ),
+  push: document('push', {
+    ...base,
+    release,
+    built: bool,
+    hosts: list(object({ name: text, staged: bool, note: text }, { error: shortError })),
+    durationMs: number,
+    next: list(text),
+  }),
+  plan: document('plan, deploy --dry-run', {
+    ...base,
+    id: nullable(text),
+    basedOn: nullable(text),
+    release,
+    batches: list(object({ id: text, title: text, hosts: list(text) }, { gate: text, pause: number, approve: text })),
+    hosts: list(object({ name: text, from: release, to: release, steps: list(text), undo: list(text) })),
+    unchanged: list(text),
+    changes: nullable(object({ files: count, bytes: count })),
+    minReady: record(count),
+    refusals: list(refusal),
+    plan: nullable(opaque<Plan>('The stored form: what --out writes and deploy --plan reads')),
+  }),
+  status: document('status', {
+    ...base,
+    hosts: list(
+      object(
+        {
+          name: text,
+          address: text,
+          release,
+          previous: release,
+          phase,
+          reachable: bool,
+          health: text,
+          balancer: list(
+            object({
+              balancer: text,
+              backend: text,
+              server: text,
+              state: words('ready', 'drain', 'maintenance', 'other', 'unknown'),
+              health: words('up', 'rising', 'falling', 'down', 'unchecked', 'unknown'),
+              weight: nullable(number),
+              inFlight: nullable(count),
+            }),
+          ),
+        },
+        { zone: text, error: shortError },
+      ),
+    ),
+    lock: nullable(object({ holder: text, rollout: text, since: text, heartbeatAgeMs: number })),
+    unfinished: nullable(object({ rollout: text, phase: text, next: list(text) })),
+    drift: list(object({ kind: text, message: text }, { host: text })),
+  }),
+  check: document('check', { ...base, items: list(checkItem()) }),
+  setup: document('setup', {
+    ...base,
+    hosts: list(object({ name: text, changes: list(text), notes: list(text) }, { error: shortError })),
+  }),
+  releases: document('releases', {
+    ...base,
+    hosts: list(
+      object(
+        {
+          name: text,
+          current: release,
+          releases: list(object({ id: text, hash: text, installedAt: text, outcome: text, bytes: number }, { commit: text, by: text })),
+        },
+        { error: shortError },
+      ),
+    ),
+  }),
+  history: document('history', {
+    ...base,
+    rollouts: list(object({ rollout: text, at: text, by: text, intent: text, release, outcome: text, durationMs: number })),
+  }),
+  exec: document('exec, logs', {
+    ...base,
+    hosts: list(object({ name: text, exitCode: nullable(count), stdout: text, stderr: text }, { error: shortError })),
+  }),
+  hand: document('drain, enable', {
+    ...base,
+    host: text,
+    changed: bool,
+    balancer: list(object({ balancer: text, backend: text, server: text, state: text, health: text, inFlight: nullable(count) })),
+  }),
+  config: document('config show, config validate, config schema', base, {
+    config: anything,
+    origins: record(text),
+    schema: anything,
+  }),
+  init: document('init', { ...base, file: text, text, written: bool, items: list(checkItem()) }),
+  demo: document('demo', {
+    ...base,
+    rollouts: list(object({ title: text, outcome: text, expected: text, requests: count, failed: count })),
+    directory: nullable(text),
+  }),
+}
+
+export type DocumentName = keyof typeof documents
+
+function checkItem() {
+  return object({ id: text, level: words('ok', 'warning', 'problem'), message: text }, { host: text, fix: text })
+}
+
+/** A failure may come before there is anything to say about hosts: then only the base and the error are there. */
+function document<R extends Parameters<typeof propertiesOf>[0], O extends Parameters<typeof propertiesOf>[0] = Record<never, never>>(
+  commands: string,
+  required: R,
+  optional?: O,
+): Schema<Of<ReturnType<typeof object<R, O & typeof baseOptional>>>> {
+  const always = Object.keys(base)
+  const json: Json = {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: `rollgate ${commands}`,
+    type: 'object',
+    properties: propertiesOf({ ...required, ...optional, ...baseOptional, outcome: outcomeOf(required) }),
+    required: always,
+    if: { not: { required: ['error'] } },
+    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema, and nothing that could be awaited
+    then: { required: Object.keys(required) },
+  }
+  return { json }
+}
+
+/** A bug in the middle of a rollout is `failed`: nobody knows how it ended. */
+function outcomeOf(required: Parameters<typeof propertiesOf>[0]): Schema<unknown> {
+  return required.outcome === outcome ? { json: { anyOf: [outcome.json, { const: 'failed' }] } } : words('ok', 'failed')
+}
