@@ -1,10 +1,8 @@
 // The only file that names drivers: turns a configuration into a session on the fleet, and a session into the ports
 // that the executor works with.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type LoadedConfig, loadConfig } from '../config/load.ts'
-import type { LoadBalancer } from '../domain/balancer.ts'
+import type { LoadBalancer, ServerRef } from '../domain/balancer.ts'
 import { appHosts, type Config, settingsOf } from '../domain/config.ts'
 import type { RolloutDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
@@ -25,14 +23,18 @@ import { fenceText } from '../drivers/lease/script.ts'
 import { probeOnce } from '../drivers/probe/health.ts'
 import { runLocal } from '../drivers/process.ts'
 import { createServiceManager } from '../drivers/service/registry.ts'
+import { createTimers, DEAD_MAN_MS, type Timers } from '../drivers/timer/timers.ts'
 import { createLocalTransport } from '../drivers/transport/local.ts'
 import { createPool } from '../drivers/transport/pool.ts'
 import { createSsh2Transport } from '../drivers/transport/ssh2.ts'
+import { sameServer } from '../execute/capacity.ts'
 import { type Hold, holdFleet } from '../execute/lease.ts'
 import { observe } from '../facts/observe.ts'
 import { realClock } from '../load/pace.ts'
 import { startProbe } from '../load/probe.ts'
 import type { AppContext } from './context.ts'
+import { guardBalancer } from './guarded.ts'
+import { homeDirectory } from './home.ts'
 import type { Selection, Work } from './rollout.ts'
 import { secretReader } from './secrets.ts'
 import type { Session } from './session.ts'
@@ -43,10 +45,6 @@ const CONNECT_AT_ONCE = 32
 /** What concerns the whole rollout is written to so many hosts: enough to outlive several of them. */
 const NOTED_HOSTS = 16
 const NO_DRAIN = { deadlineMs: 30_000, onDeadline: 'fail' } as const
-
-export function homeDirectory(env: Readonly<Record<string, string | undefined>>): string {
-  return env.HOME === undefined || env.HOME === '' ? homedir() : env.HOME
-}
 
 export function cacheDirectory(env: Readonly<Record<string, string | undefined>>, app: string): string {
   const base = env.XDG_CACHE_HOME?.startsWith('/') ? env.XDG_CACHE_HOME : join(homeDirectory(env), '.cache')
@@ -66,21 +64,16 @@ export async function openSession(context: AppContext, options: Selection & { re
   return makeSession(loaded, context, options)
 }
 
-/** A session on a configuration that is not written yet (the wizard's). */
-export async function openDraft(text: string, context: AppContext): Promise<Session> {
-  return makeSession(await loadText(text, context), context, { emit: () => undefined })
+/** A configuration that is not written yet (the wizard's): its text, and where it will lie. */
+export type Draft = { readonly text: string; readonly file: string }
+
+export async function openDraft(draft: Draft, context: AppContext): Promise<Session> {
+  return makeSession(await loadDraft(draft, context), context, { emit: () => undefined })
 }
 
 /** @throws ConfigError when the text is no valid configuration */
-export async function loadText(text: string, context: AppContext): Promise<LoadedConfig> {
-  const folder = await mkdtemp(join(tmpdir(), 'rollgate-draft-'))
-  try {
-    const file = join(folder, 'rollgate.yml')
-    await writeFile(file, text, { mode: 0o600 })
-    return await loadConfig({ file, cwd: folder, env: context.env, requireEnvironment: false })
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+export function loadDraft(draft: Draft, context: AppContext): Promise<LoadedConfig> {
+  return loadConfig({ ...draft, cwd: context.cwd, env: context.env, requireEnvironment: false })
 }
 
 /** Which app hosts a command is about. @throws RollgateError E_USAGE for a name or role that is not there */
@@ -177,6 +170,7 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
     return reaching
   }
   let hold: Hold | null = null
+  const beats = new Set<() => Promise<void>>()
   const leases = new Map<HostName, LeasePort>()
   const leaseOf = (name: HostName): LeasePort => {
     const host = hostNamed(name)
@@ -262,6 +256,7 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
     secret,
     lease: leaseOf,
     hold: () => hold,
+    onBeat: (callback) => void beats.add(callback),
     async lock(request, options) {
       const results = await reachAll(options.signal)
       // A host that cannot be reached has no lease, and is not touched; the first look says what that means.
@@ -269,7 +264,12 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
       hold = await holdFleet(
         reached.map((host) => leaseOf(host.name)),
         request,
-        { clock, refreshMs: Math.min(LEASE_REFRESH_MS, request.ttlMs / 4), ...options },
+        {
+          clock,
+          refreshMs: Math.min(LEASE_REFRESH_MS, request.ttlMs / 4),
+          onBeat: async () => void (await Promise.allSettled([...beats].map((beat) => beat()))),
+          ...options,
+        },
       )
       return hold
     },
@@ -292,8 +292,24 @@ function hostSettings(config: Config, host: Host, balancers: readonly LoadBalanc
   return { health: settings.health, drain: policy === undefined ? NO_DRAIN : policy.drain, servers }
 }
 
+/** Two environments on the same balancer have nothing to do with each other's timers. */
+export function timerScope(config: Config): string {
+  return config.environment === null ? config.app : `${config.app}@${config.environment}`
+}
+
+/** `ROLLGATE_DEAD_MAN_SECONDS` shortens it for tests of what happens when the operator is gone. */
+function deadManSeconds(env: Readonly<Record<string, string | undefined>>): number {
+  const seconds = Number(env.ROLLGATE_DEAD_MAN_SECONDS)
+  return Number.isInteger(seconds) && seconds >= 4 && seconds <= 86_400 ? seconds : DEAD_MAN_MS / 1000
+}
+
+function hostOfServer(facts: Facts, ref: ServerRef): HostName {
+  return Object.entries(facts.rotation).find(([, states]) => states.some((state) => sameServer(state.ref, ref)))?.[0] ?? ''
+}
+
 export type RolloutPorts = {
   readonly probe: { begin(): Promise<void>; end(): Promise<RolloutDocument['probe']> } | null
+  readonly timers: Timers
   forPlan(plan: Plan, facts: Facts): Ports
 }
 
@@ -323,10 +339,38 @@ export function rolloutPorts(work: Work): RolloutPorts {
             return report
           },
         }
+  const timers = createTimers({
+    scope: timerScope(config),
+    rollout: work.rollout,
+    connectTo: session.connect,
+    seconds: deadManSeconds(context.env),
+    warn: (message) => emit({ type: 'warning', message }),
+  })
+  session.onBeat(() => timers.beat())
   return {
     probe,
+    timers,
     forPlan(plan, facts) {
       const settled = new Map<HostName, HostSettings>()
+      // One wrapper for each balancer, whichever hosts it serves: their states are read in one question.
+      const wrapped = new Map<LoadBalancer, LoadBalancer>()
+      const guarded = (balancer: LoadBalancer): LoadBalancer => {
+        const hold = session.hold()
+        if (hold === null) return balancer
+        const found =
+          wrapped.get(balancer) ??
+          guardBalancer(balancer, {
+            timers,
+            confirm: (ref, signal) => hold.confirm(hostOfServer(facts, ref), signal),
+            weightOf: (ref) =>
+              plan.batches
+                .flatMap((batch) => batch.tracks)
+                .flatMap((track) => track.rotation)
+                .find((server) => sameServer(server, ref))?.weight ?? null,
+          })
+        wrapped.set(balancer, found)
+        return found
+      }
       return {
         clock: session.clock,
         host: (name) => session.port(name),
@@ -341,7 +385,10 @@ export function rolloutPorts(work: Work): RolloutPorts {
           if (hosts.length > 0 && failures.length === hosts.length) throw failures[0]
         },
         settings(name) {
-          const found = settled.get(name) ?? session.hostSettings(name, facts)
+          const known = settled.get(name)
+          if (known !== undefined) return known
+          const own = session.hostSettings(name, facts)
+          const found = { ...own, servers: own.servers.map(({ balancer, ref }) => ({ balancer: guarded(balancer), ref })) }
           settled.set(name, found)
           return found
         },

@@ -287,6 +287,8 @@ export async function carryOut(work: Work, telling: Telling, record: RolloutReco
       signal: AbortSignal.any([context.signal, ...lost]),
     })
     const probe = ports.probe === null ? null : await ports.probe.end()
+    // Whoever stays out after an interrupt may still come back by its timer; after any other end it stays out on purpose.
+    if (outcome.kind !== 'cancelled' && hold?.lost.aborted !== true) await ports.timers.end()
     return { outcome: hold?.lost.aborted === true ? { kind: 'refused', because: errorInfo(hold.lost.reason) } : outcome, run, probe }
   } finally {
     await ports.probe?.end()

@@ -43,8 +43,10 @@ export type Session = {
   fence(name: HostName): string
   /** Ours while we hold the fleet. */
   hold(): Hold | null
+  /** Called after every heartbeat of the hold. */
+  onBeat(callback: () => Promise<void>): void
   /** Takes the lease of every app host that can be reached; given back by `close`. @throws RollgateError E_LOCKED */
-  lock(request: LeaseRequest, options: Pick<HoldOptions, 'signal' | 'policy' | 'waiting' | 'onBeat'>): Promise<Hold>
+  lock(request: LeaseRequest, options: Pick<HoldOptions, 'signal' | 'policy' | 'waiting'>): Promise<Hold>
   close(): Promise<void>
 }
 

@@ -90,5 +90,18 @@ export interface LoadBalancer {
   closeSessions?(ref: ServerRef, options: ChangeOptions): Promise<{ readonly closed: number | null }>
   /** Exactly the recorded state and weight. */
   restore(before: ServerState, options: ChangeOptions): Promise<Change>
+  /** Where a dead-man timer can live for its servers; missing where a driver has none. */
+  readonly deadMan?: DeadMan
   close(): Promise<void>
+}
+
+/** What heals a drained server when the operator is gone: sh text for the balancer's own host. */
+export type DeadMan = {
+  /** The inventory host that the balancer runs on. */
+  readonly host: HostName
+  /**
+   * sh text that brings the server back as safely as we would: checked out of traffic first, then ready with this weight.
+   * It exits 0 when the server is in rotation, 1 when it is not healthy and stays out, 2 when the balancer cannot be asked.
+   */
+  script(ref: ServerRef, weight: number | null, signal: AbortSignal): Promise<string>
 }

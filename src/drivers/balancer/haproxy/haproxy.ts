@@ -4,8 +4,9 @@ import type { HostAddresses, LoadBalancer, ServerRef, ServerState } from '../../
 import { RollgateError } from '../../../domain/error.ts'
 import type { Connection } from '../../../domain/transport.ts'
 import { type Balancer, change, pathOf, serverOf, set, stateIn } from './change.ts'
+import { safeReturn } from './dead-man.ts'
 import { findServers } from './find.ts'
-import { type Look, look } from './look.ts'
+import { decider, type Look, look } from './look.ts'
 import { preflight } from './preflight.ts'
 import { createPrevious } from './previous.ts'
 import { resolveNames } from './resolve.ts'
@@ -102,6 +103,13 @@ export function createHaproxy(settings: HaproxySettings): LoadBalancer {
         return { before: now, after: now, changed: false }
       }
       return change(balancer, ref, { admin, weight }, signal)
+    },
+    deadMan: {
+      host,
+      async script(ref, weight, signal) {
+        const seen = await lookNow(signal)
+        return safeReturn(settings.socket, decider(seen, serverOf(seen, ref)), weight)
+      },
     },
     close: async () => undefined,
   }

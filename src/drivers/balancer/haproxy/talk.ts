@@ -113,12 +113,17 @@ const SCRIPT = `if command -v perl >/dev/null 2>&1; then exec perl -e "$1" -- "$
 if [ -n "$5" ] && command -v socat >/dev/null 2>&1; then exec socat -t30 - "$5"; fi
 exit 95`
 
-/** The same through a program on the balancer host. @throws RollgateError as talkStream */
-export async function talkScript(connection: Connection, socket: string, line: string, options: TalkOptions): Promise<string> {
+/** The words of a shell command that sends its standard input to the socket and prints the answer. */
+export function talkWords(socket: string): readonly [string, ...string[]] {
   const to = targetOf(socket)
   const words = 'socket' in to ? ['unix', to.socket, '', socatAddress(to)] : ['tcp', to.host, String(to.port), socatAddress(to)]
+  return ['sh', '-c', SCRIPT, 'rollgate', PERL, ...words]
+}
+
+/** The same through a program on the balancer host. @throws RollgateError as talkStream */
+export async function talkScript(connection: Connection, socket: string, line: string, options: TalkOptions): Promise<string> {
   const result = await connection.run(
-    { argv: ['sh', '-c', SCRIPT, 'rollgate', PERL, ...words], stdin: `${line}\n`, timeoutMs: options.timeoutMs },
+    { argv: talkWords(socket), stdin: `${line}\n`, timeoutMs: options.timeoutMs },
     { signal: options.signal, maxOutputBytes: options.maxBytes },
   )
   if (result.truncated) throw tooMuch(socket, options.maxBytes)
