@@ -8,6 +8,7 @@ import type { Command, CommandResult, RunOptions, Word } from '../../../src/doma
 import { RollgateError } from '../../../src/domain/error.ts'
 import type { ToolFacts } from '../../../src/domain/facts.ts'
 import type { Connection } from '../../../src/domain/transport.ts'
+import { collectLines } from '../../../src/drivers/transport/lines.ts'
 
 export type ShellKind = 'system' | 'busybox'
 
@@ -78,9 +79,8 @@ export function shellConnection(
       runs += 1
       breaking.before?.(command.stdin ?? argv.at(-1) ?? '', runs)
       const child = spawn(argv[0] ?? '', argv.slice(1), { env, stdio: 'pipe', detached: true })
-      const out = { stdout: '', stderr: '' }
-      child.stdout.on('data', (chunk: Buffer) => (out.stdout += chunk.toString()))
-      child.stderr.on('data', (chunk: Buffer) => (out.stderr += chunk.toString()))
+      const lines = collectLines({ onLine: options.onLine, maxBytes: options.maxOutputBytes })
+      const reading = Promise.all([lines.read(child.stdout, 'stdout'), lines.read(child.stderr, 'stderr')])
       child.stdin.on('error', () => undefined)
       const ended = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
         child.on('error', reject)
@@ -100,12 +100,13 @@ export function shellConnection(
       }
       child.stdin.end()
       const { code, signal } = await ended
-      if (!alive) return { ...out, exitCode: null, truncated: false, durationMs: 0, lost: true, timedOut: false }
+      await reading
+      const out = lines.result()
+      if (!alive) return { ...out, exitCode: null, durationMs: 0, lost: true, timedOut: false }
       return {
         ...out,
         exitCode: code,
         ...(signal === null ? {} : { signal }),
-        truncated: false,
         durationMs: 0,
         lost: false,
         timedOut: false,
