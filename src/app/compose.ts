@@ -35,6 +35,7 @@ import { startProbe } from '../load/probe.ts'
 import type { AppContext } from './context.ts'
 import { guardBalancer } from './guarded.ts'
 import { homeDirectory } from './home.ts'
+import { awaitNetwork } from './network.ts'
 import type { Selection, Work } from './rollout.ts'
 import { secretReader } from './secrets.ts'
 import type { Session } from './session.ts'
@@ -384,6 +385,7 @@ export function rolloutPorts(work: Work): RolloutPorts {
           if (fatal !== undefined) throw fatal
           if (hosts.length > 0 && failures.length === hosts.length) throw failures[0]
         },
+        awaitNetwork: (host, signal) => awaitNetwork(session, host, emit, signal),
         settings(name) {
           const known = settled.get(name)
           if (known !== undefined) return known

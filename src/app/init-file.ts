@@ -1,9 +1,17 @@
 // The file that `init` writes: pure, from answers to commented YAML. Every value goes through one quoting function, so
 // that no answer can change the structure of the file.
 
+export type InitHost = {
+  readonly name: string
+  readonly address: string
+  readonly port?: number
+  /** The balancer's name for it, where an address alone does not tell. */
+  readonly server?: string
+}
+
 export type InitAnswers = {
   readonly app: string
-  readonly hosts: readonly { readonly name: string; readonly address: string; readonly port?: number; readonly user?: string }[]
+  readonly hosts: readonly InitHost[]
   readonly user?: string
   readonly sshConfig?: string
   readonly build?: string
@@ -19,8 +27,9 @@ export type InitAnswers = {
     | { readonly kind: 'none' }
     | {
         readonly kind: 'haproxy'
-        readonly host: { readonly name: string; readonly address: string; readonly port?: number }
-        readonly backend: string
+        readonly host: InitHost
+        /** Not known yet: every backend is looked at. */
+        readonly backend?: string
         readonly socket?: string
       }
 }
@@ -86,7 +95,7 @@ export function renderConfig(answers: InitAnswers): string {
       'balancer:',
       '  kind: haproxy',
       `  hosts: [${scalar(balancer.host.name)}]`,
-      `  backend: ${scalar(balancer.backend)}`,
+      ...(balancer.backend === undefined ? [] : [`  backend: ${scalar(balancer.backend)}`]),
       ...(balancer.socket === undefined ? [] : [`  socket: ${scalar(balancer.socket)}`]),
       '  drain: { deadline: 30s }  # longer than your slowest request',
     )
@@ -106,16 +115,16 @@ export function renderConfig(answers: InitAnswers): string {
   return lines.join('\n')
 }
 
-function hostFields(host: { readonly address: string; readonly port?: number; readonly user?: string }): string {
+function hostFields(host: InitHost): string {
   return [
     `address: ${scalar(host.address)}`,
     ...(host.port === undefined ? [] : [`port: ${host.port}`]),
-    ...(host.user === undefined ? [] : [`user: ${scalar(host.user)}`]),
+    ...(host.server === undefined ? [] : [`server: ${scalar(host.server)}`]),
   ].join(', ')
 }
 
 /** `NAME=ADDR` or `NAME=ADDR:PORT` or only `ADDR` (then the name is made of it); several with commas. */
-export function parseHostList(text: string): readonly { readonly name: string; readonly address: string; readonly port?: number }[] {
+export function parseHostList(text: string): readonly InitHost[] {
   return text
     .split(',')
     .map((part) => part.trim())
