@@ -51,7 +51,7 @@ export type EphemeralEvent =
   | { readonly type: 'step.waiting'; readonly step: StepId; readonly host: HostName; readonly detail: string }
   | { readonly type: 'probe.progress'; readonly sent: number; readonly failed: number; readonly worstGapMs: number }
   | { readonly type: 'question'; readonly question: string }
-  | { readonly type: 'notice'; readonly message: string }
+  | { readonly type: 'notice'; readonly message: string; readonly host?: HostName }
   | { readonly type: 'warning'; readonly message: string; readonly host?: HostName }
 
 export type RolloutEvent = DurableEvent | EphemeralEvent

@@ -35,6 +35,8 @@ export type HealthSettings = {
 
 /** One question, one answer. `release` is what the answer names, where the check can say. */
 export type ProbeAnswer = {
+  /** The host itself could not be asked: this says nothing about the app. */
+  readonly unreachable?: true
   readonly healthy: boolean
   readonly release: string | null
   /** For a person: `HTTP 500 in 12 ms: "boom"`, `connection refused on 127.0.0.1:8080`. Untrusted. */

@@ -14,6 +14,8 @@ export type ProveOptions = {
   readonly clock: Clock
   readonly signal: AbortSignal
   readonly waiting: (detail: string) => void
+  /** Waits while it is our own network that is gone. @returns whether it was */
+  readonly network?: () => Promise<boolean>
 }
 
 /** Another release that answers this long without a break is not the old process on its way out. */
@@ -22,14 +24,22 @@ const WRONG_RELEASE_MS = 5_000
 /** @throws RollgateError E_SERVICE_EXITED, E_WRONG_RELEASE, E_UNHEALTHY, each with evidence; E_CANCELLED */
 export async function proveHealthy(options: ProveOptions): Promise<string> {
   const { port, health, release, clock, signal } = options
-  const began = clock.now()
+  let began = clock.now()
   let goodSince: number | null = null
   let goods = 0
   let wrongSince: number | null = null
   let first: readonly ServiceStatus[] | null = null
 
   for (;;) {
+    const asked = clock.now()
     const answer = await port.probe(health, signal)
+    if (answer.unreachable === true && (await options.network?.()) === true) {
+      // The time in which nobody could be asked counts for nothing; what was good before it is too long ago.
+      began += clock.now() - asked
+      goodSince = null
+      wrongSince = null
+      continue
+    }
     const right = release === null || answer.release === null || answer.release === release
     const now = clock.now()
     if (answer.healthy && right) {

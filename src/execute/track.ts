@@ -1,6 +1,6 @@
 // One host's steps in order. Steps that run on the host itself go in one script (two round trips); the others act on
 // the balancer or only look. Doing a step twice leaves the same state; what is in doubt is looked at before it is repeated.
-import { RollgateError } from '../domain/error.ts'
+import { type ErrorCode, RollgateError } from '../domain/error.ts'
 import type { RecordedServer, Step, Track } from '../domain/plan.ts'
 import type { PhaseResult, RemoteStep } from '../domain/ports.ts'
 import { proveHealthy } from './healthy.ts'
@@ -23,17 +23,34 @@ export async function runSteps(run: Run, track: Track, steps: readonly Step[], s
       index += 1
       continue
     }
-    if (isRemote(step)) {
-      const phase = remotePhase(steps, index, run)
-      await stayOut(run, track, steps, phase)
-      await runPhase(run, phase)
-      index += phase.length
+    const phase = isRemote(step) ? remotePhase(steps, index, run) : []
+    try {
+      if (phase.length > 0) {
+        await stayOut(run, track, steps, phase)
+        await runPhase(run, phase)
+      } else await runStep(run, track, step)
+    } catch (error) {
+      // Everybody gone at once is our own network: nothing is counted, and the step is looked at again when it is back.
+      if (!isOutage(error) || !(await run.context.ports.awaitNetwork?.(track.host, waitSignal(run)))) throw error
+      run.context.emit({ type: 'notice', host: track.host, message: `the network is back: going on with ${step.kind} on ${track.host}` })
       continue
     }
-    await runStep(run, track, step)
-    index += 1
+    index += Math.max(1, phase.length)
   }
   return 'done'
+}
+
+const OUTAGE: ReadonlySet<string> = new Set<ErrorCode>([
+  'E_LOST',
+  'E_UNREACHABLE',
+  'E_DNS',
+  'E_CONNECT_TIMEOUT',
+  'E_CONNECT_REFUSED',
+  'E_BALANCER_UNREACHABLE',
+])
+
+function isOutage(error: unknown): boolean {
+  return error instanceof RollgateError && OUTAGE.has(error.code)
 }
 
 /** Would what is left of these steps take a ready host out of rotation? */
@@ -110,7 +127,15 @@ async function act(run: Run, track: Track, step: Step): Promise<string> {
       return note
     }
     case 'prove':
-      return proveHealthy({ port, health: ports.settings(track.host).health, release: step.release, clock: ports.clock, signal, waiting })
+      return proveHealthy({
+        port,
+        health: ports.settings(track.host).health,
+        release: step.release,
+        clock: ports.clock,
+        signal,
+        waiting,
+        network: async () => (await ports.awaitNetwork?.(track.host, signal)) === true,
+      })
     case 'enable': {
       await port.note(run.context.rollout, step.id, 'started', '-', run.context.signal)
       const note = await comeBack(run, track, signal, waiting)

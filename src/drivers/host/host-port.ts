@@ -156,7 +156,7 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
         return await probeOnce(await options.connect(signal), health, signal)
       } catch (error) {
         if (signal.aborted) throw error
-        return { healthy: false, release: null, detail: errorInfo(error).message, durationMs: performance.now() - began }
+        return { unreachable: true, healthy: false, release: null, detail: errorInfo(error).message, durationMs: performance.now() - began }
       }
     },
     async appConnections(health, signal) {
