@@ -8,7 +8,7 @@ import { elapsed } from './words.ts'
 
 export type PlainOptions = { readonly color: boolean; readonly quiet: boolean; readonly verbose: boolean }
 
-const SIGNS: Readonly<Record<Told['level'], string>> = { detail: '', info: '', warning: '! ', error: '✖ ' }
+export const SIGNS: Readonly<Record<Told['level'], string>> = { detail: '', info: '', warning: '! ', error: '✖ ' }
 
 export function isShown(level: Told['level'], options: Pick<PlainOptions, 'quiet' | 'verbose'>): boolean {
   if (options.quiet) return level === 'warning' || level === 'error'

@@ -1,6 +1,7 @@
 // Chooses who shows what happens: the live tree on a terminal, one line per event anywhere else, the forms that GitHub
 // and GitLab understand, and the event file. What is printed to stdout at the end is made by document.ts and error.ts.
 import type { Renderer } from '../domain/event.ts'
+import { createLive, type Screen } from './live.ts'
 import { createEventFile, createEventStream } from './ndjson.ts'
 import { createPlain } from './plain.ts'
 import type { Output } from './streams.ts'
@@ -30,19 +31,20 @@ export type RendererOptions = {
   readonly live?: boolean
 }
 
-/** A renderer that draws over itself: it must step aside while somebody else writes to the terminal. */
-export interface Screen extends Renderer {
-  /** At once and synchronously: the frame is gone, the cursor is at the start of an empty line. */
-  suspend(): void
-  resume(): void
-}
-
 /** @throws RollgateError E_USAGE when the event file cannot be written */
 export function createRenderers(options: RendererOptions): Renderer[] {
-  const { stderr, stdout, flags, eventsFile } = options
-  const renderers: Renderer[] = [createPlain(stderr, flags)]
+  const { stdout, eventsFile } = options
+  const renderers: Renderer[] = [screenFor(options)]
   if (eventsFile != null) renderers.push(eventsFile === '-' ? createEventStream(stdout) : createEventFile(eventsFile))
   return renderers
+}
+
+function screenFor(options: RendererOptions): Renderer {
+  const { stderr, env, flags, isTerminal, columns, rows } = options
+  const isCi = (env.CI ?? '') !== '' && env.CI !== 'false' && env.CI !== '0'
+  const isLive = options.live !== false && isTerminal && !isCi && env.TERM !== 'dumb' && !flags.quiet
+  if (isLive) return createLive(stderr, { ...flags, columns, rows, now: Date.now })
+  return createPlain(stderr, flags)
 }
 
 /**

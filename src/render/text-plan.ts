@@ -1,5 +1,6 @@
 // The dry run as people read it: who goes from what to what, the batches as a drawing with what stands between them,
 // what each host goes through and its way back, how many stay ready, what crosses the network.
+import type { Hook } from '../domain/config.ts'
 import type { PlanDocument } from '../domain/document.ts'
 import type { Checkpoint, Track } from '../domain/plan.ts'
 import type { Style } from './style.ts'
@@ -56,26 +57,40 @@ function hostRows(document: PlanDocument): readonly (readonly string[])[] {
   ])
 }
 
-/** Batches from top to bottom, and on the line between two what must be passed. */
+/** From top to bottom what happens: batches with their hosts, and on the line between two what must be passed. */
 function drawing(document: PlanDocument, style: Style, columns: number): readonly string[] {
   const { plan, batches } = document
-  const before = (plan?.before ?? []).map((hook) => `hook ${oneLine(hook.name, 60)} on this machine`)
-  const width = Math.max(...batches.map((batch) => textWidth(oneLine(batch.title, 40))))
-  const bar = style.dim('│')
-  const lines = before.map((text) => `  ${bar} ${text}`)
-  for (const [index, batch] of batches.entries()) {
-    const after = plan?.batches[index]?.after.map(checkpointWords) ?? documentWords(batch)
-    if (batch.hosts.length > 0) {
-      const corner = style.dim(index === batches.length - 1 && after.length === 0 ? '└─' : index === 0 && before.length === 0 ? '┌─' : '├─')
-      const [first = '', ...rest] = wrap(batch.hosts.map((host) => oneLine(host, 100)).join('  '), Math.max(20, columns - width - 7))
-      lines.push(`  ${corner} ${style.bold(padEnd(oneLine(batch.title, 40), width))}  ${first}`)
-      for (const line of rest) lines.push(`  ${bar}  ${' '.repeat(width)}  ${line}`)
-    }
-    for (const text of after) lines.push(`  ${bar}  ${style.yellow(text)}`)
-  }
-  for (const hook of plan?.finally ?? []) lines.push(`  ${style.dim('└─')} at the end hook ${oneLine(hook.name, 60)} on this machine`)
-  return lines
+  const shown = batches.filter((batch) => batch.hosts.length > 0)
+  const width = Math.max(0, ...shown.map((batch) => textWidth(oneLine(batch.title, 40))))
+  const stops = (texts: readonly string[]): readonly Item[] => texts.map((text) => ({ lines: [style.yellow(text)], isBatch: false }))
+  const items = [
+    ...stops((plan?.before ?? []).map(hookWords)),
+    ...batches.flatMap((batch, index) => [
+      ...(batch.hosts.length > 0 ? [batchItem(batch, width, columns, style)] : []),
+      ...stops(plan?.batches[index]?.after.map(checkpointWords) ?? documentWords(batch)),
+    ]),
+    ...stops((plan?.finally ?? []).map((hook) => `${hookWords(hook)}, at the end`)),
+  ]
+  return items.flatMap(({ lines, isBatch }, index) => {
+    const isLast = index === items.length - 1
+    const corner = items.length === 1 ? '─' : index === 0 ? '┌' : isLast ? '└' : '├'
+    const [first = '', ...rest] = lines
+    return [
+      `  ${style.dim(`${corner}${isBatch ? '─' : '·'}`)} ${first}`,
+      ...rest.map((line) => `  ${style.dim(isLast ? ' ' : '│')}  ${line}`),
+    ]
+  })
 }
+
+type Item = { readonly lines: readonly string[]; readonly isBatch: boolean }
+
+function batchItem(batch: PlanDocument['batches'][number], width: number, columns: number, style: Style): Item {
+  const hosts = wrap(batch.hosts.map((host) => oneLine(host, 100)).join(' '), Math.max(20, Math.min(columns, 120) - width - 7))
+  const title = style.bold(padEnd(oneLine(batch.title, 40), width))
+  return { lines: hosts.map((line, index) => `${index === 0 ? title : ' '.repeat(width)}  ${line}`), isBatch: true }
+}
+
+const hookWords = (hook: Hook): string => `hook ${oneLine(hook.name, 60)} on this machine`
 
 function checkpointWords(checkpoint: Checkpoint): string {
   switch (checkpoint.kind) {
@@ -86,7 +101,7 @@ function checkpointWords(checkpoint: Checkpoint): string {
     case 'gate':
       return `gate ${oneLine(checkpoint.gate, 100)}`
     case 'hook':
-      return `hook ${oneLine(checkpoint.hook.name, 60)} on this machine`
+      return hookWords(checkpoint.hook)
     default:
       return checkpoint satisfies never
   }
@@ -108,7 +123,8 @@ function rules(document: PlanDocument, style: Style, options: { readonly columns
     for (const [index, part] of parts.entries()) lines.push(`  ${style.dim((index === 0 ? label : '').padEnd(8))}  ${part}`)
   }
   for (const way of ways(document, options.verbose)) {
-    say(way.who, way.steps)
+    if (way.who !== null) lines.push(`  ${style.bold(way.who)}`)
+    say('steps', way.steps)
     say('undo', way.undo)
   }
   const groups = Object.entries(document.minReady)
@@ -136,7 +152,12 @@ function rules(document: PlanDocument, style: Style, options: { readonly columns
   return lines
 }
 
-type Way = { readonly who: string; readonly steps: string; readonly undo: string }
+type Way = {
+  /** null: all hosts. */
+  readonly who: string | null
+  readonly steps: string
+  readonly undo: string
+}
 
 /** Hosts that go the same way are told once; releases differ from host to host and are in the table. */
 function ways(document: PlanDocument, verbose: boolean): readonly Way[] {
@@ -151,5 +172,5 @@ function ways(document: PlanDocument, verbose: boolean): readonly Way[] {
     else same.hosts.push(host.name)
   }
   const one = found.size === 1
-  return [...found.values()].map(({ hosts, way }) => ({ who: one ? 'steps' : names(hosts, 3), ...way }))
+  return [...found.values()].map(({ hosts, way }) => ({ who: one ? null : names(hosts, 10), ...way }))
 }

@@ -1,0 +1,162 @@
+// The live tree on a terminal: above it the lines that stay (warnings, notices), below them what moves. It steps aside
+// for questions and for other output, and whatever goes wrong while drawing, plain lines take over: a broken screen never
+// hides the rollout.
+import type { Renderer, Stamped } from '../domain/event.ts'
+import { type FrameInput, type FrameSize, frameLines } from './frame.ts'
+import { createPainter } from './painter.ts'
+import { createClock, createPlain, plainLine, SIGNS } from './plain.ts'
+import { closeAll, followStory, type Story } from './sections.ts'
+import { type Output, sinkTo } from './streams.ts'
+import { createStyle, type Style } from './style.ts'
+import { createTeller, type Told } from './tell.ts'
+import { createTree, type Tree } from './tty.ts'
+import { createView } from './view.ts'
+
+export type LiveOptions = {
+  readonly color: boolean
+  readonly verbose: boolean
+  readonly columns: () => number
+  readonly rows: () => number
+  /** The operator's clock, as in the events' stamps. */
+  readonly now: () => number
+}
+
+/** A renderer that draws over itself: it must step aside while somebody else writes to the terminal. */
+export interface Screen extends Renderer {
+  /** At once and synchronously: the frame is gone, the cursor is at the start of an empty line. */
+  suspend(): void
+  resume(): void
+}
+
+const PAINT_MS = 120
+
+export function createLive(output: Output, options: LiveOptions): Screen {
+  const sink = sinkTo(output)
+  const style = createStyle(options.color)
+  const size = (): FrameSize => ({ columns: options.columns(), rows: options.rows() })
+  const painter = createPainter((text) => sink.write(text), size)
+  const teller = createTeller()
+  const clock = createClock()
+  let story = emptyStory()
+  let tree = createTree(story, options.now)
+  let above: string[] = []
+  let rollout = ''
+  let paused = 0
+  let asking = false
+  let ended = false
+  let fallback: Renderer | null = null
+  let timer: NodeJS.Timeout | null = null
+
+  const paint = (): void => {
+    if (fallback !== null || ended || paused > 0 || asking) return
+    guarded(() => {
+      const now = options.now()
+      painter.paint(frameLines(input(story, tree, now, style), size(), style, Math.floor(now / PAINT_MS)), above)
+      above = []
+    })
+  }
+  const guarded = (work: () => void): void => {
+    try {
+      work()
+    } catch {
+      fallback = createPlain(output, { color: false, quiet: false, verbose: options.verbose })
+      if (timer !== null) clearInterval(timer)
+      sink.write('\r\x1b[J\x1b[?25h')
+    }
+  }
+  /** What is drawn stays as it is, and a new story begins below it. */
+  const leave = (): void => {
+    const isWorthIt = story.plan !== null || story.failed.size > 0
+    if (isWorthIt && paused === 0 && !asking)
+      painter.leave(frameLines({ ...input(story, tree, options.now(), style), foot: [], tail: [] }, size(), style, 0), above)
+    else painter.leave([], paused === 0 ? above : [])
+    above = []
+    story = emptyStory()
+    tree = createTree(story, options.now)
+  }
+  const onContinue = (): void => painter.forget()
+  process.on('SIGCONT', onContinue)
+
+  return {
+    on(event) {
+      if (fallback !== null) return fallback.on(event)
+      guarded(() => {
+        if (event.rollout !== '' && event.rollout !== rollout) {
+          if (rollout !== '') leave()
+          rollout = event.rollout
+        }
+        const section = followStory(story, event)
+        if (section !== null) tree.show(section)
+        const ms = clock(event)
+        const told = teller(event)
+        if (told !== null && (options.verbose || isKept(event, told)))
+          above.push(options.verbose ? plainLine(told, ms, style) : keptLine(told, style))
+        if (event.type === 'question') {
+          paint()
+          painter.clear()
+          asking = true
+        } else if (isAfterAnswer(event)) asking = false
+      })
+      // The first event shows at once that something happens.
+      if (timer === null && !ended) {
+        timer = setInterval(paint, PAINT_MS)
+        timer.unref()
+        paint()
+      }
+    },
+    suspend() {
+      paint()
+      paused += 1
+      guarded(() => painter.clear())
+    },
+    resume() {
+      paused = Math.max(0, paused - 1)
+      asking = false
+      paint()
+    },
+    async end() {
+      if (ended) return
+      if (timer !== null) clearInterval(timer)
+      process.off('SIGCONT', onContinue)
+      if (fallback === null) {
+        closeAll(story, 'skipped', options.now())
+        await tree.settled()
+        paused = 0
+        asking = false
+        guarded(leave)
+      }
+      ended = true
+      await (fallback ?? sink).end()
+    },
+  }
+}
+
+function emptyStory(): Story {
+  return { view: createView(), plan: null, sections: [], failed: new Map(), undoing: [] }
+}
+
+/** Kept above the tree: what a person wants to find again when the tree has moved on. */
+function isKept(event: Stamped, told: Told): boolean {
+  if (event.type === 'probe.progress' || event.type === 'step.failed' || event.type === 'rollout.closed' || event.type === 'question')
+    return false
+  if (event.type === 'notice' || event.type === 'gate.judged' || event.type === 'checkpoint.passed') return true
+  return told.level === 'warning' || told.level === 'error' || (event.type === 'output' && event.source === 'exec')
+}
+
+function keptLine(told: Told, style: Style): string {
+  const text = `${SIGNS[told.level]}${told.host === null ? '' : `${told.host}: `}${told.text}`
+  return told.level === 'error' ? style.red(text) : told.level === 'warning' ? style.yellow(text) : text
+}
+
+/** Something that only happens once a question was answered. */
+function isAfterAnswer(event: Stamped): boolean {
+  return (
+    event.type === 'checkpoint.passed' || event.type === 'undo.opened' || event.type === 'rollout.closed' || event.type === 'batch.started'
+  )
+}
+
+function input(story: Story, tree: Tree, now: number, style: Style): FrameInput {
+  const { view } = story
+  const probe = view.probe === '' ? [] : [view.probeFailed ? style.red(`✖ probe  ${view.probe}`) : `  probe  ${view.probe}`]
+  return { head: view.intent, ms: now - (view.beganAt ?? now), rows: tree.rows(), foot: probe, tail: view.output }
+}
