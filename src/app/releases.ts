@@ -1,8 +1,11 @@
 // releases: what is installed where. history: past rollouts as the hosts remember them. Both only read.
 import type { HistoryDocument, ReleasesDocument } from '../domain/document.ts'
+import type { Host } from '../domain/host.ts'
+import { cleanText } from '../util/text.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { look, type Selection } from './rollout.ts'
+import type { Session } from './session.ts'
 import { createTelling } from './telling.ts'
 
 export async function releases(options: Selection, context: AppContext): Promise<ReleasesDocument> {
@@ -47,31 +50,42 @@ export async function releases(options: Selection, context: AppContext): Promise
   }
 }
 
-type Remembered = HistoryDocument['rollouts'][number]
+/** What a host remembers of a rollout; `irreversible`: names of its hooks that cannot be taken back. */
+export type Remembered = HistoryDocument['rollouts'][number] & { readonly irreversible: readonly string[] }
+
+/** By rollout id; the first host that knows one tells it. */
+export async function readHistory(
+  session: Session,
+  hosts: readonly Host[],
+  signal: AbortSignal,
+): Promise<{ readonly found: ReadonlyMap<string, Remembered>; readonly answered: number }> {
+  const connections = await session.connectAll(hosts, signal)
+  const found = new Map<string, Remembered>()
+  let answered = 0
+  await Promise.all(
+    [...connections.values()].map(async (connection) => {
+      if (connection instanceof Error) return
+      const result = await connection.run({ argv: ['tail', '-n', '200', '--', session.layout.history], timeoutMs: 15_000 }, { signal })
+      answered += 1
+      for (const line of result.stdout.split('\n')) {
+        const entry = parseHistoryLine(line)
+        if (entry !== null && !found.has(entry.rollout)) found.set(entry.rollout, entry)
+      }
+    }),
+  )
+  return { found, answered }
+}
 
 /** Merged over all hosts by rollout id, newest first. */
 export async function history(options: Selection & { readonly limit?: number }, context: AppContext): Promise<HistoryDocument> {
   const { emit } = createTelling('history', context.renderers, () => new Date())
   const session = await openSession(context, { emit, ...options })
   try {
-    const connections = await session.connectAll(session.chosen, context.signal)
-    const found = new Map<string, Remembered>()
-    let answered = 0
-    await Promise.all(
-      [...connections.values()].map(async (connection) => {
-        if (connection instanceof Error) return
-        const result = await connection.run(
-          { argv: ['tail', '-n', '200', '--', session.layout.history], timeoutMs: 15_000 },
-          { signal: context.signal },
-        )
-        answered += 1
-        for (const line of result.stdout.split('\n')) {
-          const entry = parseHistoryLine(line)
-          if (entry !== null && !found.has(entry.rollout)) found.set(entry.rollout, entry)
-        }
-      }),
-    )
-    const rollouts = [...found.values()].toSorted((a, b) => b.at.localeCompare(a.at)).slice(0, options.limit ?? 20)
+    const { found, answered } = await readHistory(session, session.chosen, context.signal)
+    const rollouts = [...found.values()]
+      .map(({ irreversible: _irreversible, ...shown }) => shown)
+      .toSorted((a, b) => b.at.localeCompare(a.at))
+      .slice(0, options.limit ?? 20)
     return {
       version: 1,
       command: 'history',
@@ -105,6 +119,7 @@ export function parseHistoryLine(line: string): Remembered | null {
   const outcome = text('outcome')
   if (entry.get('version') !== 1 || rollout === null || outcome === null) return null
   const duration = entry.get('durationMs')
+  const irreversible = entry.get('irreversible')
   return {
     rollout,
     at: text('at') ?? '',
@@ -113,5 +128,8 @@ export function parseHistoryLine(line: string): Remembered | null {
     release: text('release'),
     outcome,
     durationMs: typeof duration === 'number' ? duration : 0,
+    irreversible: Array.isArray(irreversible)
+      ? irreversible.filter((name) => typeof name === 'string').map((name) => cleanText(name, 100))
+      : [],
   }
 }

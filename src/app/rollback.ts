@@ -5,7 +5,8 @@ import { RollgateError } from '../domain/error.ts'
 import { rollbackTarget } from '../plan/situation.ts'
 import type { AppContext } from './context.ts'
 import { installedRelease, stageEverywhere } from './release.ts'
-import { type RolloutSelection, runRollout } from './rollout.ts'
+import { readHistory } from './releases.ts'
+import { type RolloutSelection, runRollout, type Work } from './rollout.ts'
 
 export type RollbackOptions = RolloutSelection & { readonly release?: string; readonly force?: boolean; readonly reason?: string }
 
@@ -26,6 +27,7 @@ export async function rollback(options: RollbackOptions, context: AppContext): P
         hints: ['rollgate releases   (which ones succeeded)', `rollgate rollback ${target} --force --reason TEXT   (all the same)`],
       })
     }
+    if (options.force !== true) await refusePastIrreversible(work, target)
     const release = installedRelease(work, target)
     return {
       intent: { kind: 'rollback', release: target },
@@ -38,6 +40,20 @@ export async function rollback(options: RollbackOptions, context: AppContext): P
         )
       },
     }
+  })
+}
+
+/** The older release may not fit the data any more. @throws RollgateError E_REFUSED naming the hook */
+async function refusePastIrreversible(work: Work, target: string): Promise<void> {
+  const counter = (release: string | null): number => Number(/^r(\d+)-/.exec(release ?? '')?.[1] ?? '0')
+  const { found } = await readHistory(work.session, work.session.chosen, work.context.signal)
+  const past = [...found.values()].filter((rollout) => rollout.irreversible.length > 0 && counter(rollout.release) > counter(target))
+  const last = past.toSorted((a, b) => counter(b.release) - counter(a.release))[0]
+  if (last === undefined) return
+  throw new RollgateError('E_REFUSED', `${target} is from before ${last.irreversible.join(', ')}, which cannot be taken back`, {
+    why: `rollout ${last.rollout} ran it for ${last.release ?? 'a release'}: the older release may not fit what it left behind`,
+    now: 'nothing was changed',
+    hints: [`rollgate rollback ${target} --force --reason TEXT   (when you know that it fits)`],
   })
 }
 

@@ -281,6 +281,7 @@ export async function carryOut(work: Work, telling: Telling, record: RolloutReco
     await ports.probe?.begin()
     const { outcome, run } = await execute(progress, {
       rollout,
+      by: operator(context.env),
       ports: ports.forPlan(plan, facts),
       journal,
       emit: work.emit,
@@ -346,6 +347,8 @@ async function settleUnchanged(work: Work, plan: Plan, release: string | null): 
       release,
       environment: plan.environment,
       outcome: 'unchanged',
+      by: operator(context.env),
+      durationMs: 0,
       hosts: [host.host],
     })
     await session

@@ -150,6 +150,8 @@ export interface Control {
 
 export type ExecuteContext = {
   readonly rollout: string
+  /** Who does it, for the history: `ada@laptop`. */
+  readonly by?: string
   readonly ports: Ports
   readonly journal: Journal
   readonly emit: Emit

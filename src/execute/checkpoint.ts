@@ -128,6 +128,7 @@ async function runLocalHook(run: Run, id: StepId, hook: Hook): Promise<ErrorInfo
   await record(run, { type: 'step.started', step: id, attempt })
   await noteRollout(run, id, 'started', '-', hook.once)
   run.attempts.set(id, attempt)
+  run.touched.add(id)
   run.inDoubt.add(id)
   try {
     const environment = {

@@ -2,6 +2,7 @@
 // the operator does not want to wait, so whatever is provably healthy goes back into rotation and the rest stays out.
 import type { Outcome } from '../domain/outcome.ts'
 import type { Track } from '../domain/plan.ts'
+import { hookIds } from '../journal/recover.ts'
 import { comeBack } from './place.ts'
 import { isOut } from './rotation.ts'
 import { type Run, startRun } from './run.ts'
@@ -51,6 +52,7 @@ function protectedReleases(track: Track | undefined): readonly string[] {
 }
 
 function summary(run: Run, outcome: Outcome): string {
+  const irreversible = irreversibleDone(run)
   return JSON.stringify({
     version: 1,
     rollout: run.context.rollout,
@@ -58,8 +60,24 @@ function summary(run: Run, outcome: Outcome): string {
     release: run.release,
     environment: run.plan.environment,
     outcome: outcome.kind,
+    by: run.context.by ?? '',
+    durationMs: Math.round(run.context.ports.clock.now() - run.began),
+    ...(irreversible.length === 0 ? {} : { irreversible }),
     hosts: run.plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)),
   })
+}
+
+/** Names of hooks that cannot be taken back and were begun: after them an older release may not fit the data any more. */
+export function irreversibleDone(run: Run): readonly string[] {
+  const { plan, touched } = run
+  const here = [
+    ...plan.before.map((hook, index) => ({ id: hookIds('before', plan.before)[index] ?? '', hook })),
+    ...plan.batches.flatMap((batch) => batch.after.flatMap((point) => (point.kind === 'hook' ? [{ id: point.id, hook: point.hook }] : []))),
+    ...plan.batches.flatMap((batch) =>
+      batch.tracks.flatMap((track) => track.steps.flatMap((step) => (step.kind === 'hook' ? [{ id: step.id, hook: step.hook }] : []))),
+    ),
+  ]
+  return [...new Set(here.filter(({ id, hook }) => hook.irreversible && touched.has(id)).map(({ hook }) => hook.name))]
 }
 
 /**

@@ -27,6 +27,8 @@ export type Run = {
   /** Set by a failure beyond the budget: other tracks end the step in hand. */
   stopped: boolean
   minReadySeen: number | null
+  /** By the ports' clock. */
+  readonly began: number
 }
 
 export function startRun(progress: Progress, context: ExecuteContext): Run {
@@ -46,6 +48,7 @@ export function startRun(progress: Progress, context: ExecuteContext): Run {
     because: progress.because,
     stopped: false,
     minReadySeen: null,
+    began: context.ports.clock.now(),
   }
 }
 
