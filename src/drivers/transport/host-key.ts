@@ -14,6 +14,7 @@ import {
   type KnownHostsLine,
   keyType,
   matchesHost,
+  readKnownHosts,
 } from './known-hosts.ts'
 import type { Destination } from './resolve.ts'
 
@@ -21,6 +22,10 @@ export type HostKeyContext = {
   readonly ask: Ask | null
   readonly signal: AbortSignal
   readonly warn: (message: string) => void
+  /** Questions of several hosts come one after the other. */
+  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
+  /** The connection's clock stands still meanwhile. */
+  readonly paused: <T>(work: () => Promise<T>) => Promise<T>
 }
 
 /**
@@ -40,34 +45,45 @@ export async function decideHostKey(
   lines: readonly KnownHostsLine[],
   context: HostKeyContext,
 ): Promise<void> {
-  const judged = judge(to, key, lines)
-  if (judged.kind === 'revoked') {
-    throw refused(to, `${shown(to)} showed a key that is revoked (${judged.at})`, {
+  if (judged(to, key, lines)) return
+  // Several hosts may wait for an answer about one key (or one file): whoever comes second looks again.
+  await context.paused(() =>
+    context.inTurn(async () => {
+      const now = await readKnownHosts([...to.knownHostsFiles, ...to.globalKnownHostsFiles])
+      if (!judged(to, key, now)) await decideUnknown(to, key, now, context)
+    }),
+  )
+}
+
+/** true: trusted; false: not known. @throws RollgateError E_HOST_KEY */
+function judged(to: Destination, key: Buffer, lines: readonly KnownHostsLine[]): boolean {
+  const judgement = judge(to, key, lines)
+  if (judgement.kind === 'revoked') {
+    throw refused(to, `${shown(to)} showed a key that is revoked (${judgement.at})`, {
       why: `${keyType(key)} ${fingerprint(key)} must not be trusted any more`,
       hints: ['give the host a new key, or ask who revoked this one'],
     })
   }
   if (to.hostKeyPin !== null) {
-    if (isPinned(to.hostKeyPin, key)) return
+    if (isPinned(to.hostKeyPin, key)) return true
     throw refused(to, `${shown(to)} showed another host key than the config pins`, {
       why: `pinned is ${pinShown(to.hostKeyPin)}, shown was ${keyType(key)} ${fingerprint(key)}`,
       hints: ['if the host was set up again and you compared the key on it, change host_key in the config', ...compare(key)],
     })
   }
-  if (judged.kind === 'known') return
-  if (judged.kind === 'changed') {
+  if (judgement.kind === 'changed') {
     const name = hostKeyNames(to)[0] ?? to.address
     throw refused(to, `the host key of ${shown(to)} has changed: somebody may be listening in`, {
-      why: `known is ${judged.known.join(', ')} (${judged.at}), shown was ${keyType(key)} ${fingerprint(key)}`,
+      why: `known is ${judgement.known.join(', ')} (${judgement.at}), shown was ${keyType(key)} ${fingerprint(key)}`,
       hints: [
         ...compare(key),
-        ...judged.files.map(
+        ...judgement.files.map(
           (file) => `ssh-keygen -R ${quote(name)} -f ${quote(file)}   (forgets the old key, once you know why it changed)`,
         ),
       ],
     })
   }
-  await decideUnknown(to, key, lines, context)
+  return judgement.kind === 'known'
 }
 
 /** Does a pin, `SHA256:…` or `type base64`, name this key? */
@@ -79,11 +95,11 @@ export function isPinned(pin: string, key: Buffer): boolean {
 
 function judge(to: Destination, key: Buffer, lines: readonly KnownHostsLine[]): Judgement {
   const [first, ...others] = hostKeyNames(to)
-  const judged = judgeKey(lines, first === undefined ? [] : [first], key)
-  if (judged.kind !== 'unknown') return judged
+  const named = judgeKey(lines, first === undefined ? [] : [first], key)
+  if (named.kind !== 'unknown') return named
   const without = judgeKey(lines, others, key)
   // Another sshd on the same machine has keys of its own: only a yes or a revocation counts there.
-  return without.kind === 'known' || without.kind === 'revoked' ? without : judged
+  return without.kind === 'known' || without.kind === 'revoked' ? without : named
 }
 
 async function decideUnknown(to: Destination, key: Buffer, lines: readonly KnownHostsLine[], context: HostKeyContext): Promise<void> {

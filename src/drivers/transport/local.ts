@@ -1,12 +1,10 @@
 // Transport `local`: this machine as a host, with the same semantics as over SSH.
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Word } from '../../domain/command.ts'
 import { RollgateError } from '../../domain/error.ts'
 import type { Connection, ForwardTarget, Transport } from '../../domain/transport.ts'
-import { stdinScript } from '../../util/shell.ts'
 import { runLocal } from '../process.ts'
-import { plainCommand } from './words.ts'
+import { prepare } from './words.ts'
 
 export function createLocalTransport(options: { readonly secret?: (name: string) => Promise<string> } = {}): Transport {
   const secret =
@@ -15,31 +13,38 @@ export function createLocalTransport(options: { readonly secret?: (name: string)
     kind: 'local',
     async connect(host): Promise<Connection> {
       let alive = true
+      const listeners: ((reason: Error | null) => void)[] = []
+      const lost = (): RollgateError => new RollgateError('E_LOST', `the connection to ${host.name} is closed`, { host: host.name })
       return {
         host,
         destination: 'this machine',
         get alive() {
           return alive
         },
-        onClose: () => undefined,
+        onClose(callback) {
+          if (alive) listeners.push(callback)
+          else callback(null)
+        },
         async run(command, run = {}) {
-          if (!alive) throw new RollgateError('E_LOST', `the connection to ${host.name} is closed`, { host: host.name })
-          const plain = await plainCommand(command, secret)
-          const sent = plain.secret ? stdinScript(plain.line) : { argv: ['/bin/sh', '-c', plain.line] as const, stdin: command.stdin }
+          if (!alive) throw lost()
+          const prepared = await prepare(command, secret)
+          const stdin = `${prepared.preamble ?? ''}${run.input === undefined ? (command.stdin ?? '') : ''}`
           return runLocal(
-            { argv: [...sent.argv] as [string, ...string[]] },
+            { shell: prepared.line },
             {
-              ...(run.input === undefined ? (sent.stdin === undefined ? {} : { stdin: sent.stdin }) : { input: run.input }),
+              ...run,
+              ...(stdin === '' ? {} : { stdin }),
               ...(command.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }),
-              ...(run.signal === undefined ? {} : { signal: run.signal }),
-              ...(run.onLine === undefined ? {} : { onLine: run.onLine }),
-              ...(run.maxOutputBytes === undefined ? {} : { maxOutputBytes: run.maxOutputBytes }),
             },
           )
         },
-        forward: (to, forward) => dial(to, forward?.signal),
+        async forward(to, forward) {
+          if (!alive) throw lost()
+          return dial(to, forward?.signal)
+        },
         async close() {
           alive = false
+          for (const listener of listeners.splice(0)) listener(null)
         },
       }
     },
@@ -47,24 +52,30 @@ export function createLocalTransport(options: { readonly secret?: (name: string)
   }
 }
 
-export type { Word }
-
 function dial(to: ForwardTarget, signal?: AbortSignal): Promise<Duplex> {
   return new Promise((resolve, reject) => {
     const where = 'socket' in to ? to.socket : `${to.host}:${to.port}`
-    const socket = 'socket' in to ? connect({ path: to.socket }) : connect({ host: to.host, port: to.port, noDelay: true })
+    const socket =
+      'socket' in to
+        ? connect({ path: to.socket, allowHalfOpen: true })
+        : connect({ host: to.host, port: to.port, noDelay: true, allowHalfOpen: true })
     const abort = (): void => {
       socket.destroy()
       reject(new RollgateError('E_CANCELLED', 'interrupted'))
     }
     signal?.addEventListener('abort', abort, { once: true })
+    if (signal?.aborted === true) abort()
     socket.once('connect', () => {
       signal?.removeEventListener('abort', abort)
+      socket.removeListener('error', onError)
       resolve(socket)
     })
-    socket.once('error', (cause) => {
+    const onError = (cause: Error): void => {
       signal?.removeEventListener('abort', abort)
-      reject(new RollgateError('E_CONNECT_REFUSED', `connection refused on ${where}: ${cause.message}`, { cause }))
-    })
+      reject(new RollgateError('E_CONNECT_REFUSED', `no connection to ${where}: ${cause.message}`, { cause }))
+    }
+    socket.once('error', onError)
+    // A reset later on is an error of whoever reads; without any listener it would end the process.
+    socket.on('error', () => undefined)
   })
 }

@@ -1,19 +1,20 @@
 // Where a host really is and how to log in: the project's own words first, the rest as the user's OpenSSH configuration
-// says. `ssh -G` resolves that exactly (Include, Match, canonical names); each jump host is resolved by itself.
-import { userInfo } from 'node:os'
+// says. Each hop on the way is resolved by itself, as OpenSSH does. Answers are kept for the run.
 import { join } from 'node:path'
 import type { SshSettings } from '../../domain/config.ts'
 import { RollgateError } from '../../domain/error.ts'
 import type { Host } from '../../domain/host.ts'
-import { runLocal } from '../process.ts'
+import { account, askSsh, expandBySsh, expandPath, type SshQuestion, type SshSays, type Tokens } from './ssh-config.ts'
 
 export type Destination = {
+  /** As the config or the user's OpenSSH configuration calls it. */
   readonly name: string
   readonly address: string
   readonly port: number
   readonly user: string
   readonly identityFiles: readonly string[]
   readonly identitiesOnly: boolean
+  readonly certificateFiles: readonly string[]
   /** Socket path, or null: no agent. */
   readonly agent: string | null
   readonly knownHostsFiles: readonly string[]
@@ -22,7 +23,11 @@ export type Destination = {
   readonly hashKnownHosts: boolean
   readonly strict: 'yes' | 'accept-new' | 'ask'
   readonly hostKeyPin: string | null
-  readonly connectTimeoutMs: number
+  /** null: the configuration does not say. */
+  readonly connectTimeoutMs: number | null
+  /** 0: any; 4 or 6. */
+  readonly family: 0 | 4 | 6
+  readonly bindAddress: string | null
   /** Destinations to go through, outermost first. */
   readonly jumps: readonly Destination[]
   readonly proxyCommand: string | null
@@ -34,103 +39,159 @@ export type ResolveOptions = {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly homeDirectory: string
   readonly warn: (message: string) => void
-  readonly signal: AbortSignal
 }
+
+export type Resolve = (host: Host, signal: AbortSignal) => Promise<Destination>
 
 const MAX_JUMPS = 8
+const DEFAULT_IDENTITIES = ['id_rsa', 'id_ecdsa', 'id_ed25519']
+const NOTHING: SshSays = { one: () => null, all: () => [] }
 
-export async function resolveHost(host: Host, options: ResolveOptions, depth = 0): Promise<Destination> {
-  if (depth > MAX_JUMPS)
-    throw new RollgateError('E_UNREACHABLE', `${host.name} is behind more than ${MAX_JUMPS} jump hosts, or they jump in a circle`, {
-      host: host.name,
-    })
-  const { settings, env, homeDirectory } = options
-  const said = await askSsh(host, options)
-  const port = host.port ?? Number(said.one('port') ?? '22')
-  const user = host.user ?? settings.user ?? said.one('user') ?? userInfo().username
-  const address = said.one('hostname') ?? host.address
-  const expand = (path: string): string =>
-    path.replace(/^~(?=\/|$)/, homeDirectory).replace(
-      /%([%dhinpru])/g,
-      (_, token: string) =>
-        ({
-          '%': '%',
-          d: homeDirectory,
-          h: address,
-          i: String(process.getuid?.() ?? ''),
-          n: host.address,
-          p: String(port),
-          r: user,
-          u: userInfo().username,
-        })[token] ?? '',
-    )
-  const files = (key: string, fallback: readonly string[]): readonly string[] => {
-    const text = said.one(key)
-    if (text === null) return fallback
-    return text === 'none'
-      ? []
-      : text
-          .split(' ')
-          .filter((word) => word !== '')
-          .map(expand)
+export function createResolver(options: ResolveOptions): Resolve {
+  const known = new Map<string, Promise<Destination>>()
+  let warned = false
+  const warnOnce = (): void => {
+    if (!warned) options.warn('there is no `ssh` on this machine: your OpenSSH configuration is not read, only what the config itself says')
+    warned = true
   }
-  const agentSaid = said.one('identityagent')
-  const agent =
-    agentSaid === 'none'
-      ? null
-      : agentSaid === null || agentSaid === 'SSH_AUTH_SOCK'
-        ? (env.SSH_AUTH_SOCK ?? null)
-        : agentSaid.startsWith('$')
-          ? (env[agentSaid.replace(/^\$\{?|\}$/g, '')] ?? null)
-          : expand(agentSaid)
-  const identity =
-    settings.identity !== undefined && 'path' in settings.identity ? [settings.identity.path] : said.all('identityfile').map(expand)
-  const strict = said.one('stricthostkeychecking')
-  const timeout = Number(said.one('connecttimeout') ?? Number.NaN)
-  return {
-    name: host.name,
-    address,
-    port,
-    user,
-    identityFiles: identity,
-    identitiesOnly: settings.identity !== undefined || said.one('identitiesonly') === 'yes',
-    agent: agent === '' ? null : agent,
-    knownHostsFiles: settings.knownHosts ?? files('userknownhostsfile', [join(homeDirectory, '.ssh', 'known_hosts')]),
-    globalKnownHostsFiles: settings.knownHosts !== undefined ? [] : files('globalknownhostsfile', ['/etc/ssh/ssh_known_hosts']),
-    hostKeyAlias: said.one('hostkeyalias'),
-    hashKnownHosts: said.one('hashknownhosts') === 'yes',
-    strict: strict === 'true' || strict === 'yes' ? 'yes' : strict === 'accept-new' ? 'accept-new' : 'ask',
-    hostKeyPin: host.hostKey ?? null,
-    connectTimeoutMs: Number.isFinite(timeout) && timeout > 0 ? timeout * 1000 : 10_000,
-    jumps: await resolveJumps(host, said.one('proxyjump'), options, depth),
-    proxyCommand:
-      host.via === undefined
-        ? (said
-            .one('proxycommand')
-            ?.replace(
-              /%([%hnpr])/g,
-              (_, token: string) => ({ '%': '%', h: address, n: host.address, p: String(port), r: user })[token] ?? '',
-            ) ?? null)
-        : null,
+  return (host, signal) => {
+    const resolving = known.get(host.name) ?? resolveHost(host, { ...options, signal, warnOnce, inventory: true }, 0)
+    known.set(host.name, resolving)
+    // What failed or was interrupted is asked again.
+    resolving.catch(() => known.delete(host.name))
+    return resolving
   }
 }
 
-async function resolveJumps(host: Host, proxyJump: string | null, options: ResolveOptions, depth: number): Promise<readonly Destination[]> {
-  const via = host.via ?? (proxyJump === 'none' ? null : proxyJump)
-  if (via === null || via === undefined) return []
-  const jumps: Destination[] = []
-  for (const word of via.split(',')) {
-    const inventory = options.hosts.find((candidate) => candidate.name === word)
-    const hop = inventory ?? parseHop(word)
-    const resolved = await resolveHost(hop, options, depth + 1)
-    jumps.push(...resolved.jumps, { ...resolved, jumps: [] })
+type Context = ResolveOptions & {
+  readonly signal: AbortSignal
+  readonly warnOnce: () => void
+  /** A host of ours: `ssh.user` is meant for it. */
+  readonly inventory: boolean
+}
+
+async function resolveHost(host: Host, context: Context, depth: number): Promise<Destination> {
+  if (depth > MAX_JUMPS)
+    throw new RollgateError('E_CONFIG', `${host.name} is behind more than ${MAX_JUMPS} jump hosts, or they jump in a circle`, {
+      host: host.name,
+    })
+  const { settings, env, homeDirectory } = context
+  const who = account(env, homeDirectory)
+  const question: SshQuestion = {
+    name: host.name,
+    address: host.address,
+    user: host.user ?? (context.inventory ? settings.user : undefined),
+    port: host.port,
+    configFile: settings.config,
+    env,
+    signal: context.signal,
   }
-  return jumps
+  const answer = await askSsh(question)
+  if (answer === null) context.warnOnce()
+  const said = answer ?? NOTHING
+  const tokens: Tokens = {
+    address: said.one('hostname') ?? host.address,
+    original: host.address,
+    port: host.port ?? Number(said.one('port') ?? '22'),
+    user: question.user ?? said.one('user') ?? who.name,
+    alias: notNone(said.one('hostkeyalias')),
+  }
+  const expand = async (path: string): Promise<string> => expandPath(path, tokens, who) ?? (await expandBySsh(path, question))
+  const expandAll = (paths: readonly string[]): Promise<string[]> => Promise.all(paths.filter((path) => path !== 'none').map(expand))
+  const timeout = Number(said.one('connecttimeout') ?? Number.NaN)
+  const family = said.one('addressfamily')
+  if (said.one('proxyusefdpass') === 'yes')
+    throw new RollgateError('E_CONFIG', `${host.name}: ProxyUseFdpass of your OpenSSH configuration cannot be used here`, {
+      host: host.name,
+      hints: ['hosts.NAME.via says through which host to go instead'],
+    })
+  return {
+    name: host.name,
+    address: tokens.address,
+    port: tokens.port,
+    user: tokens.user,
+    identityFiles:
+      settings.identity !== undefined
+        ? 'path' in settings.identity
+          ? [settings.identity.path]
+          : []
+        : answer === null
+          ? DEFAULT_IDENTITIES.map((file) => join(who.home, '.ssh', file))
+          : await expandAll(said.all('identityfile')),
+    identitiesOnly: settings.identity !== undefined || said.one('identitiesonly') === 'yes',
+    certificateFiles: settings.identity !== undefined ? [] : await expandAll(said.all('certificatefile')),
+    agent: await agentSocket(said.one('identityagent'), env, expand),
+    knownHostsFiles: settings.knownHosts ?? files(said, 'userknownhostsfile', [join(who.home, '.ssh', 'known_hosts')]),
+    globalKnownHostsFiles: settings.knownHosts !== undefined ? [] : files(said, 'globalknownhostsfile', ['/etc/ssh/ssh_known_hosts']),
+    hostKeyAlias: tokens.alias,
+    hashKnownHosts: said.one('hashknownhosts') === 'yes',
+    strict: strictness(said.one('stricthostkeychecking')),
+    hostKeyPin: host.hostKey ?? null,
+    connectTimeoutMs: Number.isFinite(timeout) && timeout > 0 ? timeout * 1000 : null,
+    family: family === 'inet' ? 4 : family === 'inet6' ? 6 : 0,
+    bindAddress: notNone(said.one('bindaddress')),
+    jumps: await resolveJumps(host, notNone(said.one('proxyjump')), context, depth),
+    proxyCommand: host.via === undefined ? proxyCommand(said, tokens) : null,
+  }
+}
+
+const notNone = (value: string | null): string | null => (value === 'none' || value === '' ? null : value)
+
+/** `yes` and `no` are printed as true and false. With `no` OpenSSH trusts even a changed key; we trust a new one. */
+function strictness(said: string | null): Destination['strict'] {
+  if (said === 'true' || said === 'yes') return 'yes'
+  return said === 'accept-new' || said === 'false' || said === 'off' || said === 'no' ? 'accept-new' : 'ask'
+}
+
+function files(said: SshSays, key: string, fallback: readonly string[]): readonly string[] {
+  const text = said.one(key)
+  if (text === null) return fallback
+  return text.split(' ').filter((word) => word !== '' && word !== 'none')
+}
+
+async function agentSocket(
+  said: string | null,
+  env: Readonly<Record<string, string | undefined>>,
+  expand: (path: string) => Promise<string>,
+): Promise<string | null> {
+  if (said === 'none') return null
+  const socket =
+    said === null || said === 'SSH_AUTH_SOCK'
+      ? env.SSH_AUTH_SOCK
+      : said.startsWith('$')
+        ? env[said.replace(/^\$\{?|\}$/g, '')]
+        : await expand(said)
+  return socket === undefined || socket === '' ? null : socket
+}
+
+function proxyCommand(said: SshSays, tokens: Tokens): string | null {
+  const line = notNone(said.one('proxycommand'))
+  const known: Readonly<Record<string, string>> = {
+    '%': '%',
+    h: tokens.address,
+    n: tokens.original,
+    p: String(tokens.port),
+    r: tokens.user,
+  }
+  return line?.replace(/%(.)/g, (whole, token: string) => known[token] ?? whole) ?? null
+}
+
+/** `via` names a host of the inventory or an OpenSSH destination; ProxyJump only the latter, several with commas. */
+async function resolveJumps(host: Host, proxyJump: string | null, context: Context, depth: number): Promise<readonly Destination[]> {
+  const inventory = host.via === undefined ? undefined : context.hosts.find((candidate) => candidate.name === host.via)
+  if (inventory !== undefined) {
+    const { jumps, ...last } = await resolveHost(inventory, { ...context, inventory: true }, depth + 1)
+    return [...jumps, { ...last, jumps: [] }]
+  }
+  const words = (host.via ?? proxyJump)?.split(',') ?? []
+  const hops = await Promise.all(words.map((word) => resolveHost(parseHop(word), { ...context, inventory: false }, depth + 1)))
+  // Only the first one's own way counts: the others are reached through those before them.
+  return [...(hops[0]?.jumps ?? []), ...hops.map((hop) => ({ ...hop, jumps: [] }))]
 }
 
 /** `[user@]host[:port]`, or `ssh://…` of the same. */
 function parseHop(word: string): Host {
-  const found = /^(?:ssh:\/\/)?(?:([^@]+)@)?(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(word)
+  const found = /^(?:ssh:\/\/)?(?:(.+)@)?(\[[^\]]+\]|[^:@]+)(?::(\d+))?\/?$/.exec(word)
   const [, user, address = word, port] = found ?? []
   return {
     name: word,
@@ -140,40 +201,4 @@ function parseHop(word: string): Host {
     ...(user === undefined ? {} : { user }),
     ...(port === undefined ? {} : { port: Number(port) }),
   }
-}
-
-type Said = { one(key: string): string | null; all(key: string): readonly string[] }
-
-let warnedOfNoSsh = false
-
-async function askSsh(host: Host, options: ResolveOptions): Promise<Said> {
-  const { settings, env } = options
-  const words = [
-    'ssh',
-    '-G',
-    ...(settings.config === undefined ? [] : ['-F', settings.config]),
-    ...(host.user === undefined ? [] : ['-l', host.user]),
-    ...(host.port === undefined ? [] : ['-p', String(host.port)]),
-    '--',
-    host.address,
-  ]
-  const lines = new Map<string, string[]>()
-  try {
-    const result = await runLocal({ argv: words }, { env, signal: options.signal, timeoutMs: 10_000 })
-    if (result.exitCode !== 0) {
-      throw new RollgateError('E_UNREACHABLE', `ssh -G cannot resolve ${host.name}: ${result.stderr.trim().split('\n').at(-1) ?? ''}`, {
-        host: host.name,
-        hints: [`${words.join(' ')}   (says the same)`],
-      })
-    }
-    for (const line of result.stdout.split('\n')) {
-      const space = line.indexOf(' ')
-      if (space > 0) lines.set(line.slice(0, space), [...(lines.get(line.slice(0, space)) ?? []), line.slice(space + 1)])
-    }
-  } catch (error) {
-    if (!(error instanceof RollgateError) || error.code !== 'E_COMMAND') throw error
-    if (!warnedOfNoSsh) options.warn('there is no `ssh` here: your OpenSSH configuration is not used, only the config file’s own words')
-    warnedOfNoSsh = true
-  }
-  return { one: (key) => lines.get(key)?.[0] ?? null, all: (key) => lines.get(key) ?? [] }
 }

@@ -1,228 +1,155 @@
-// One SSH connection as the Connection port: commands with streamed output and back-pressure, at most four channels at a
-// time, forwards, and the truth when the connection goes away in the middle (unknown, never success).
-import type { Duplex, Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { Command, CommandResult, RunOptions } from '../../domain/command.ts'
+// One SSH connection as the Connection port: commands, at most four channels at a time (fewer where the host wants
+// fewer), forwards, and the truth when the connection goes away in the middle (unknown, never success).
+
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { RollgateError } from '../../domain/error.ts'
 import type { Host } from '../../domain/host.ts'
 import type { Connection, ForwardTarget } from '../../domain/transport.ts'
-import { stdinScript } from '../../util/shell.ts'
-import { collectLines } from './lines.ts'
-import { plainCommand } from './words.ts'
-
-/** What we use of ssh2's channel. `exit` comes with a code, or with null and a signal; `close` with nothing when the connection was lost. */
-export type ChannelLike = Duplex & {
-  readonly stderr: Readable
-  signal(name: string): boolean
-  close(): void
-}
-
-export type ClientLike = {
-  exec(command: string, callback: (error: Error | undefined, channel: ChannelLike) => void): unknown
-  forwardOut(
-    fromHost: string,
-    fromPort: number,
-    host: string,
-    port: number,
-    callback: (error: Error | undefined, channel: Duplex) => void,
-  ): unknown
-  openssh_forwardOutStreamLocal(socket: string, callback: (error: Error | undefined, channel: Duplex) => void): unknown
-  end(): unknown
-  destroy(): unknown
-  once(event: 'close', listener: () => void): unknown
-  on(event: 'error', listener: (error: Error) => void): unknown
-}
+import { cleanText } from '../../util/text.ts'
+import { runOn } from './channel.ts'
+import type { SshChannel, SshClient } from './client.ts'
+import { forwardStream } from './forward-stream.ts'
+import { createSlots, type Slots } from './slots.ts'
+import { prepare } from './words.ts'
 
 /** sshd's MaxSessions is 10, and a slot is freed only after its close arrives (ssh.md, section 2). */
 const MAX_CHANNELS = 4
-const OPEN_ATTEMPTS = 5
-/** After `exit`: what keeps the channel open then is a background child of the command's. */
-const GRACE_MS = 2_000
-/** After our timeout: time for the signal to work before the channel is closed under the command. */
-const KILL_MS = 2_000
+const OPEN_ATTEMPTS = 6
+/** RFC 4254, 5.1: not allowed, and no use to ask again. */
+const PROHIBITED = 1
 
-export function makeConnection(client: ClientLike, host: Host, destination: string, secret: (name: string) => Promise<string>): Connection {
-  let alive = true
+export type ConnectionOptions = {
+  readonly host: Host
+  readonly destination: string
+  readonly secret: (name: string) => Promise<string>
+}
+
+export function makeConnection(client: SshClient, options: ConnectionOptions): Connection {
+  const { host, destination, secret } = options
   let reason: Error | null = null
-  const listeners: ((reason: Error | null) => void)[] = []
-  client.on('error', (error) => {
-    reason ??= error
-  })
-  client.once('close', () => {
-    alive = false
-    for (const listener of listeners.splice(0)) listener(reason)
+  client.onGone((error) => {
+    reason = error
   })
   const lost = (): RollgateError =>
-    new RollgateError('E_LOST', `the connection to ${host.name} is gone${reason === null ? '' : `: ${reason.message}`}`, {
+    new RollgateError('E_LOST', `the connection to ${host.name} is gone${reason === null ? '' : `: ${cleanText(reason.message)}`}`, {
       host: host.name,
       ...(reason === null ? {} : { cause: reason }),
     })
-  const slots = semaphore(MAX_CHANNELS)
+  const slots = createSlots(MAX_CHANNELS)
 
   return {
     host,
     destination,
     get alive() {
-      return alive
+      return client.alive
     },
     onClose(callback) {
-      if (alive) listeners.push(callback)
-      else callback(reason)
+      client.onGone(callback)
     },
-    async run(command, options = {}) {
-      const plain = await plainCommand(command, secret)
-      const sent = plain.secret ? stdinScript(plain.line) : null
-      // The login shell may be anything (fish, csh): it only ever sees one quoted word for sh.
-      const line = sent === null ? `exec sh -c ${singleQuoted(plain.line)}` : `exec sh -c ${singleQuoted(sent.argv[2])}`
-      const release = await slots(options.signal)
+    async run(command, run = {}) {
+      const prepared = await prepare(command, secret)
+      const stdin = `${prepared.preamble ?? ''}${run.input === undefined ? (command.stdin ?? '') : ''}`
+      const channel = await enter(client, slots, prepared.line, { lost, host: host.name, signal: run.signal })
       try {
-        if (!alive) throw lost()
-        const channel = await openExec(client, line, lost, () => alive)
-        return await drive(channel, command, { ...options, ...(sent === null ? {} : { stdin: sent.stdin }) })
+        return await runOn(client, channel, {
+          ...run,
+          ...(stdin === '' ? {} : { stdin }),
+          ...(command.timeoutMs === undefined ? {} : { timeoutMs: command.timeoutMs }),
+        })
       } finally {
-        release()
+        slots.leave()
       }
     },
-    async forward(to, options) {
-      if (!alive) throw lost()
-      if (options?.signal?.aborted === true) throw new RollgateError('E_CANCELLED', 'interrupted')
-      return open(client, to, host.name)
-    },
+    forward: (to, forward) => openForward(client, to, { host: host.name, lost, signal: forward?.signal }),
     async close() {
-      if (!alive) return
       client.end()
-      alive = false
     },
   }
 }
 
-const singleQuoted = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`
+type Opening = { readonly host: string; readonly lost: () => RollgateError; readonly signal: AbortSignal | undefined }
 
-function openExec(client: ClientLike, line: string, lost: () => RollgateError, isAlive: () => boolean): Promise<ChannelLike> {
-  const attempt = (left: number): Promise<ChannelLike> =>
-    new Promise<ChannelLike>((resolve, reject) => {
-      try {
-        client.exec(line, (error, channel) => (error === undefined ? resolve(channel) : reject(error)))
-      } catch (error) {
-        reject(error)
-      }
-    }).catch(async (error: unknown) => {
-      // `open failed`: the slot of a channel that has just closed is not free yet.
-      if (!isAlive()) throw lost()
-      if (left <= 1)
-        throw new RollgateError('E_LOST', `no channel could be opened: ${error instanceof Error ? error.message : String(error)}`, {
+/** A channel, and a place among the channels that the caller gives back. */
+async function enter(client: SshClient, slots: Slots, line: string, opening: Opening): Promise<SshChannel> {
+  for (let tried = 1; ; ) {
+    await slots.enter(opening.signal)
+    try {
+      if (!client.alive) throw opening.lost()
+      return await unlessAborted(client.exec(line), opening.signal, (channel) => {
+        channel.on('error', () => undefined)
+        client.signal(channel, 'KILL')
+        channel.close()
+        channel.resume()
+        channel.stderr.resume()
+      })
+    } catch (error) {
+      slots.leave()
+      if (error instanceof RollgateError) throw error
+      if (!client.alive) throw opening.lost()
+      const refusal = openRefusal(error)
+      if (refusal === null || refusal === PROHIBITED)
+        throw new RollgateError('E_COMMAND', `${opening.host} lets nobody run a command: ${saidBy(error)}`, {
+          host: opening.host,
           cause: error,
         })
-      await new Promise((resolve) => setTimeout(resolve, 50 * (OPEN_ATTEMPTS - left + 1)))
-      return attempt(left - 1)
-    })
-  return attempt(OPEN_ATTEMPTS)
+      // Another command of ours holds the place: it is waited for, however long it takes.
+      if (slots.busy > 0) {
+        slots.shrink(slots.busy)
+        continue
+      }
+      if (tried >= OPEN_ATTEMPTS)
+        throw new RollgateError('E_LOST', `${opening.host} opens no channel: ${saidBy(error)}`, { host: opening.host, cause: error })
+      await sleep(50 * tried, undefined, opening.signal === undefined ? {} : { signal: opening.signal }).catch(() => {
+        throw new RollgateError('E_CANCELLED', 'interrupted')
+      })
+      tried += 1
+    }
+  }
 }
 
-async function drive(channel: ChannelLike, command: Command, options: RunOptions & { readonly stdin?: string }): Promise<CommandResult> {
-  const began = performance.now()
-  const output = collectLines(options.onLine, options.maxOutputBytes)
-  let exit: { code: number | null; signal: string | null } | null = null
-  let timedOut = false
-  let cancelled = false
-  let grace: NodeJS.Timeout | undefined
-
-  const closed = new Promise<void>((resolve) => {
-    channel.once('close', () => resolve())
-  })
-  channel.on('exit', (code: number | null, signal?: string) => {
-    exit = { code, signal: signal ?? null }
-    grace = setTimeout(() => channel.close(), GRACE_MS)
-  })
-  channel.on('error', () => undefined)
-  channel.stderr.on('error', () => undefined)
-  const end = (): void => {
-    try {
-      channel.signal('TERM')
-    } catch {
-      // Not every server takes signals; closing the channel is the other way.
-    }
-    setTimeout(() => channel.close(), KILL_MS).unref()
-  }
-  const onAbort = (): void => {
-    cancelled = true
-    end()
-  }
-  if (options.signal?.aborted === true) onAbort()
-  options.signal?.addEventListener('abort', onAbort, { once: true })
-  const timer =
-    command.timeoutMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          timedOut = true
-          end()
-        }, command.timeoutMs)
-
-  const reading = Promise.all([output.read(channel, 'stdout'), output.read(channel.stderr, 'stderr')])
-  const stdin = options.stdin ?? command.stdin
-  const writing =
-    options.input !== undefined
-      ? pipeline(options.input, channel).catch(() => undefined)
-      : new Promise<void>((resolve) => {
-          channel.end(stdin ?? '', () => resolve())
-        })
+async function openForward(client: SshClient, to: ForwardTarget, opening: Opening): Promise<Duplex> {
+  const where = 'socket' in to ? to.socket : `${to.host}:${to.port}`
+  if (!client.alive) throw opening.lost()
   try {
-    await Promise.race([closed, Promise.all([writing, closed])])
-    await Promise.race([reading, new Promise((resolve) => setTimeout(resolve, 200).unref())])
-    if (cancelled) throw new RollgateError('E_CANCELLED', 'interrupted')
-    const ended = exit as { code: number | null; signal: string | null } | null
-    return {
-      exitCode: timedOut ? null : (ended?.code ?? null),
-      ...(ended?.signal == null ? {} : { signal: ended.signal }),
-      ...output.result(),
-      durationMs: performance.now() - began,
-      lost: ended === null && !timedOut,
-      timedOut,
-    }
-  } finally {
-    clearTimeout(timer)
-    clearTimeout(grace)
-    options.signal?.removeEventListener('abort', onAbort)
+    const channel = await unlessAborted(client.forward(to), opening.signal, (late) => {
+      late.on('error', () => undefined)
+      late.destroy()
+      late.resume()
+    })
+    return forwardStream(channel, client, opening.lost)
+  } catch (error) {
+    if (error instanceof RollgateError) throw error
+    if (!client.alive) throw opening.lost()
+    throw new RollgateError('E_CONNECT_REFUSED', `no connection to ${where}, seen from ${opening.host}: ${saidBy(error)}`, {
+      host: opening.host,
+      cause: error,
+      ...(openRefusal(error) === PROHIBITED
+        ? { hints: [`sshd on ${opening.host} must allow it: AllowTcpForwarding yes (for sockets: AllowStreamLocalForwarding yes)`] }
+        : {}),
+    })
   }
 }
 
-function open(client: ClientLike, to: ForwardTarget, host: string): Promise<Duplex> {
+function unlessAborted<T>(opening: Promise<T>, signal: AbortSignal | undefined, tooLate: (opened: T) => void): Promise<T> {
+  if (signal === undefined) return opening
   return new Promise((resolve, reject) => {
-    const where = 'socket' in to ? to.socket : `${to.host}:${to.port}`
-    const done = (error: Error | undefined, channel: Duplex): void => {
-      if (error === undefined) {
-        channel.on('error', () => undefined)
-        resolve(channel)
-      } else
-        reject(
-          new RollgateError('E_CONNECT_REFUSED', `connection refused on ${where} (seen from ${host}): ${error.message}`, {
-            host,
-            cause: error,
-          }),
-        )
+    let aborted = false
+    const onAbort = (): void => {
+      aborted = true
+      reject(new RollgateError('E_CANCELLED', 'interrupted'))
     }
-    try {
-      if ('socket' in to) client.openssh_forwardOutStreamLocal(to.socket, done)
-      else client.forwardOut('127.0.0.1', 0, to.host, to.port, done)
-    } catch (cause) {
-      reject(new RollgateError('E_LOST', `the connection to ${host} is gone`, { host, cause }))
-    }
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    opening
+      .then((opened) => (aborted ? tooLate(opened) : resolve(opened)), reject)
+      .finally(() => signal.removeEventListener('abort', onAbort))
   })
 }
 
-/** Hands out at most `limit` places; the returned function gives one back. */
-function semaphore(limit: number): (signal?: AbortSignal) => Promise<() => void> {
-  let free = limit
-  const waiting: (() => void)[] = []
-  const release = (): void => {
-    const next = waiting.shift()
-    if (next === undefined) free += 1
-    else next()
-  }
-  return async (signal) => {
-    if (signal?.aborted === true) throw new RollgateError('E_CANCELLED', 'interrupted')
-    if (free > 0) free -= 1
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-    return release
-  }
+/** The host's reason for opening no channel; null: that is not what went wrong. */
+function openRefusal(error: unknown): number | null {
+  return error instanceof Error && 'reason' in error && typeof error.reason === 'number' ? error.reason : null
 }
+
+const saidBy = (error: unknown): string => cleanText(error instanceof Error ? error.message : String(error), 300)

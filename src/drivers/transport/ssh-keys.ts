@@ -3,10 +3,11 @@
 import { createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { RollgateError } from '../../domain/error.ts'
+import { quote } from '../../util/shell.ts'
 
 export type KeyText = { readonly from: string; readonly text: string }
 
-/** @throws RollgateError E_KEY when a key that was named explicitly is not there */
+/** null: there is none, and nobody said that there is. @throws RollgateError E_KEY when a key that was named explicitly is not there */
 export async function readKeyFile(path: string, explicit: boolean): Promise<KeyText | null> {
   try {
     return { from: path, text: await readFile(path, 'utf8') }
@@ -26,30 +27,67 @@ export function keyFromEnvironment(name: string, env: Readonly<Record<string, st
   }
   const pem = value.includes('-----BEGIN') ? value.replaceAll('\\n', '\n') : Buffer.from(value, 'base64').toString('utf8')
   if (!pem.includes('-----BEGIN')) throw new RollgateError('E_KEY', `${name} holds no private key (no BEGIN line)`)
-  return { from: `$${name}`, text: pem.endsWith('\n') ? pem : `${pem}\n` }
+  const unix = pem.replaceAll('\r\n', '\n')
+  return { from: `$${name}`, text: unix.endsWith('\n') ? unix : `${unix}\n` }
 }
 
-/** PKCS#8, which ssh2 cannot read, as a format that it can. Other formats come back as they are. @throws RollgateError E_KEY */
-export function readable(key: KeyText, passphrase: string | undefined): KeyText {
-  if (!/-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(key.text)) return key
-  try {
-    const parsed = createPrivateKey({ key: key.text, format: 'pem', ...(passphrase === undefined ? {} : { passphrase }) })
-    if (parsed.asymmetricKeyType === 'rsa') return { ...key, text: parsed.export({ type: 'pkcs1', format: 'pem' }).toString() }
-    if (parsed.asymmetricKeyType === 'ec') return { ...key, text: parsed.export({ type: 'sec1', format: 'pem' }).toString() }
-    if (parsed.asymmetricKeyType === 'ed25519') return { ...key, text: opensshEd25519(parsed.export({ format: 'jwk' })) }
-  } catch (cause) {
-    throw new RollgateError(
-      'E_KEY',
-      `the private key ${key.from} cannot be read${passphrase === undefined ? '' : ' with this passphrase'}`,
-      { cause, hints: [`ssh-keygen -p -f ${key.from}   (writes it in OpenSSH's own format)`] },
-    )
+const OPENSSH = /-----BEGIN OPENSSH PRIVATE KEY-----([\s\S]+?)-----END OPENSSH PRIVATE KEY-----/
+const MAGIC = 'openssh-key-v1\0'
+
+/** What can be said about a key without a passphrase. `blob`: its public half, where the file shows it. */
+export function inspect(text: string): { readonly locked: boolean; readonly blob: Buffer | null } {
+  const openssh = OPENSSH.exec(text)?.[1]
+  if (openssh === undefined)
+    return { locked: /BEGIN ENCRYPTED PRIVATE KEY|Proc-Type: 4,ENCRYPTED|^Encryption: aes/m.test(text), blob: null }
+  const body = Buffer.from(openssh, 'base64')
+  if (body.toString('latin1', 0, MAGIC.length) !== MAGIC) return { locked: false, blob: null }
+  let at = MAGIC.length
+  const field = (): Buffer => {
+    const length = at + 4 <= body.length ? body.readUInt32BE(at) : 0
+    const value = body.subarray(at + 4, at + 4 + length)
+    at += 4 + length
+    return value
   }
-  throw new RollgateError('E_KEY', `the private key ${key.from} is of a kind that is not supported`, {
-    hints: ['ssh-keygen -t ed25519   (makes one that is)'],
+  const cipher = field().toString('latin1')
+  field()
+  field()
+  at += 4
+  const blob = field()
+  return { locked: cipher !== 'none', blob: blob.length === 0 ? null : Buffer.from(blob) }
+}
+
+/** The error for a key that is whole and still cannot be used. `type` as in the key itself, as far as it is known. */
+export function unusable(key: KeyText, type: string): RollgateError {
+  if (type.startsWith('sk-'))
+    return new RollgateError('E_KEY', `${key.from} lives in a security key (${type}), which cannot be used here`, {
+      hints: ['ssh-keygen -t ed25519 -f ~/.ssh/deploy   (a key of its own for deploys; then ssh.identity: ~/.ssh/deploy)'],
+    })
+  if (type.includes('cert'))
+    return new RollgateError('E_KEY', `${key.from} is a certificate, and logging in with certificates is not possible here`, {
+      hints: ['add a plain public key to authorized_keys on the host, and name its private key in ssh.identity'],
+    })
+  if (/^PuTTY-User-Key-File-3/m.test(key.text))
+    return new RollgateError('E_KEY', `the private key ${key.from} is in PuTTY’s newer format, which cannot be read here`, {
+      hints: [`puttygen ${quote(key.from)} -O private-openssh -o key   (writes it in OpenSSH’s own format)`],
+    })
+  return new RollgateError('E_KEY', `the private key ${key.from} cannot be read`, {
+    hints: [`ssh-keygen -p -f ${quote(key.from)}   (writes it in a format that can be read)`, 'or add it to your SSH agent: ssh-add'],
   })
 }
 
-export const isEncryptedPkcs8 = (text: string): boolean => text.includes('-----BEGIN ENCRYPTED PRIVATE KEY-----')
+/** PKCS#8, which ssh2 cannot read, as a format that it can. Other formats come back as they are; null: not with this passphrase. */
+export function readable(text: string, passphrase: string | undefined): string | null {
+  if (!/-----BEGIN (ENCRYPTED )?PRIVATE KEY-----/.test(text)) return text
+  try {
+    const parsed = createPrivateKey({ key: text, format: 'pem', ...(passphrase === undefined ? {} : { passphrase }) })
+    if (parsed.asymmetricKeyType === 'rsa') return parsed.export({ type: 'pkcs1', format: 'pem' }).toString()
+    if (parsed.asymmetricKeyType === 'ec') return parsed.export({ type: 'sec1', format: 'pem' }).toString()
+    if (parsed.asymmetricKeyType === 'ed25519') return opensshEd25519(parsed.export({ format: 'jwk' }))
+    return null
+  } catch {
+    return null
+  }
+}
 
 /** Format: OpenSSH's PROTOCOL.key, not encrypted. */
 function opensshEd25519(jwk: { readonly x?: string; readonly d?: string }): string {
@@ -66,7 +104,7 @@ function opensshEd25519(jwk: { readonly x?: string; readonly d?: string }): stri
   const padding = Buffer.from(Array.from({ length: (8 - (inner.length % 8)) % 8 }, (_, index) => index + 1))
   const blob = Buffer.concat([field('ssh-ed25519'), field(publicBytes)])
   const body = Buffer.concat([
-    Buffer.from('openssh-key-v1\0'),
+    Buffer.from(MAGIC),
     field('none'),
     field('none'),
     field(''),

@@ -1,20 +1,19 @@
-// The default transport, on npm's ssh2, wrapped once: own socket without Nagle, no `none` probe, host keys always checked
-// before anything is sent, keep-alive, typed errors. Nothing here needs ssh2's native addon.
-
-import { spawn } from 'node:child_process'
-import { connect as dial } from 'node:net'
-import { Duplex } from 'node:stream'
-import ssh2, { type AuthenticationType, type ParsedKey } from 'ssh2'
+// The default transport, on npm's ssh2 (see client.ts for how it is held): resolves where a host is, goes through its jump
+// hosts (one connection to each, shared by everybody behind it), checks the host's key before anything is sent, logs in.
 import type { Ask } from '../../domain/ask.ts'
 import type { SshSettings } from '../../domain/config.ts'
 import { RollgateError } from '../../domain/error.ts'
 import type { Host } from '../../domain/host.ts'
 import type { Connection, Transport } from '../../domain/transport.ts'
-import { decideHostKey, hostKeyNames } from './host-key.ts'
-import { knownTypes, readKnownHosts } from './known-hosts.ts'
-import { type Destination, resolveHost } from './resolve.ts'
-import { type ClientLike, makeConnection } from './ssh-connection.ts'
-import { isEncryptedPkcs8, type KeyText, keyFromEnvironment, readable, readKeyFile } from './ssh-keys.ts'
+import { HOST_KEY_TYPES, type HostKeyType, openClient, type SshClient } from './client.ts'
+import { connectError, connectTimeout } from './connect-error.ts'
+import { startDeadline } from './deadline.ts'
+import { decideHostKey, hostKeyNames, isPinned } from './host-key.ts'
+import { keyType, knownTypes, readKnownHosts } from './known-hosts.ts'
+import { identities, type LoginContext, type LoginNotes } from './login.ts'
+import { reach } from './reach.ts'
+import { createResolver, type Destination } from './resolve.ts'
+import { makeConnection } from './ssh-connection.ts'
 
 export type Ssh2Options = {
   readonly settings: SshSettings
@@ -24,85 +23,67 @@ export type Ssh2Options = {
   readonly homeDirectory: string
   readonly secret: (name: string) => Promise<string>
   readonly warn: (message: string) => void
+  /** Between two questions whether the host is still there; after three without an answer it is gone [5 s]. */
+  readonly keepAliveMs?: number
 }
 
-/** sshd counts every key that is offered (MaxAuthTries 6, PerSourcePenalties). */
-const MAX_KEYS = 5
-const KEEPALIVE_MS = 5_000
-const KEEPALIVE_MISSED = 3
-
-// group-exchange costs ssh2 1.6 s of blocking CPU (ssh.md, section 2); the rest is what every sshd since 2014 offers.
-const KEX = [
-  'curve25519-sha256',
-  'curve25519-sha256@libssh.org',
-  'ecdh-sha2-nistp256',
-  'ecdh-sha2-nistp384',
-  'ecdh-sha2-nistp521',
-  'diffie-hellman-group16-sha512',
-  'diffie-hellman-group18-sha512',
-  'diffie-hellman-group14-sha256',
-] as const
-const CIPHERS = [
-  'aes128-gcm@openssh.com',
-  'aes256-gcm@openssh.com',
-  'chacha20-poly1305@openssh.com',
-  'aes128-ctr',
-  'aes192-ctr',
-  'aes256-ctr',
-] as const
-const HOST_KEYS = [
-  'ssh-ed25519',
-  'ecdsa-sha2-nistp256',
-  'ecdsa-sha2-nistp384',
-  'ecdsa-sha2-nistp521',
-  'rsa-sha2-512',
-  'rsa-sha2-256',
-] as const
-type HostKeyAlgorithm = (typeof HOST_KEYS)[number]
+const KEEP_ALIVE_MS = 5_000
+const CONNECT_TIMEOUT_MS = 10_000
+/** How long a refused login to a jump host counts for everybody behind it. */
+const REFUSED_MS = 15_000
 
 export function createSsh2Transport(options: Ssh2Options): Transport {
-  /** One connection a bastion, shared by everybody behind it. */
-  const bastions = new Map<string, Promise<InstanceType<typeof ssh2.Client>>>()
-  const passphrases = new Map<string, string>()
+  const resolve = createResolver(options)
+  const bastions = new Map<string, Promise<SshClient>>()
   let asking: Promise<unknown> = Promise.resolve()
-  // Questions of several hosts come one after the other, never two on one line.
-  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = asking.then(work)
-    asking = turn.catch(() => undefined)
-    return turn
+  const shared: Shared = {
+    ...options,
+    unlocked: new Map(),
+    inTurn(work) {
+      const turn = asking.then(work)
+      asking = turn.catch(() => undefined)
+      return turn
+    },
   }
-  const login = (destination: Destination, via: InstanceType<typeof ssh2.Client> | null, signal: AbortSignal) =>
-    open(destination, via, { ...options, passphrases, inTurn, signal })
 
-  async function through(jumps: readonly Destination[], signal: AbortSignal): Promise<InstanceType<typeof ssh2.Client> | null> {
-    let last: InstanceType<typeof ssh2.Client> | null = null
-    let key = ''
-    for (const jump of jumps) {
-      key += `>${jump.user}@${jump.address}:${jump.port}`
-      const before = last
-      const known = bastions.get(key)
-      const opening: Promise<InstanceType<typeof ssh2.Client>> = known ?? login(jump, before, signal)
-      if (known === undefined) {
-        bastions.set(key, opening)
-        const own = key
-        const forget = (): boolean => bastions.delete(own)
-        opening.then((client) => client.once('close', forget), forget)
-      }
-      last = await opening
+  async function bastion(key: string, jump: Destination, via: SshClient | null, attempt: Attempt): Promise<SshClient> {
+    const known = bastions.get(key)
+    if (known !== undefined) return known
+    // It outlives whoever came first: nobody's signal but the end of the transport closes it.
+    const opening = login(jump, via, shared, { ...attempt, signal: closing.signal })
+    bastions.set(key, opening)
+    const forget = (): void => {
+      if (bastions.get(key) === opening) bastions.delete(key)
     }
-    return last
+    opening.then(
+      (client) => client.onGone(forget),
+      (error: unknown) => {
+        const refused = error instanceof RollgateError && error.code === 'E_AUTH'
+        if (refused) setTimeout(forget, REFUSED_MS).unref()
+        else forget()
+      },
+    )
+    return opening
   }
+  const closing = new AbortController()
 
   return {
     kind: 'ssh2',
-    async connect(host, signal): Promise<Connection> {
-      const destination = await resolveHost(host, { ...options, signal })
-      const via = await through(destination.jumps, signal)
-      const client = await login(destination, via, signal)
-      const shown = `${destination.user}@${destination.address}:${destination.port}`
-      return makeConnection(client as unknown as ClientLike, host, shown, options.secret)
+    async connect(host, signal, { timeoutMs = CONNECT_TIMEOUT_MS } = {}): Promise<Connection> {
+      if (closing.signal.aborted || signal.aborted) throw new RollgateError('E_CANCELLED', 'interrupted')
+      const to = await resolve(host, signal)
+      const attempt = { signal, timeoutMs }
+      let via: SshClient | null = null
+      let key = ''
+      for (const jump of to.jumps) {
+        key += `>${jump.user}@${jump.address}:${jump.port}`
+        via = await unlessAborted(bastion(key, jump, via, attempt), signal)
+      }
+      const client = await login(to, via, shared, attempt)
+      return makeConnection(client, { host, destination: `${to.user}@${to.address}:${to.port}`, secret: options.secret })
     },
     async close() {
+      closing.abort()
       for (const opening of bastions.values()) {
         await opening.then(
           (client) => client.end(),
@@ -114,293 +95,91 @@ export function createSsh2Transport(options: Ssh2Options): Transport {
   }
 }
 
-type Login = Ssh2Options & {
-  readonly passphrases: Map<string, string>
-  readonly inTurn: <T>(work: () => Promise<T>) => Promise<T>
-  readonly signal: AbortSignal
+type Shared = Ssh2Options & Pick<LoginContext, 'unlocked' | 'inTurn'>
+type Attempt = { readonly signal: AbortSignal; readonly timeoutMs: number }
+
+/** Once more with other types where a pinned key was not among those that the host showed first. */
+async function login(to: Destination, via: SshClient | null, shared: Shared, attempt: Attempt): Promise<SshClient> {
+  const seen = new Set<string>()
+  let mismatch: RollgateError | null = null
+  for (;;) {
+    const types = HOST_KEY_TYPES.filter((type) => !seen.has(plainType(type)))
+    if (types.length === 0 && mismatch !== null) throw mismatch
+    const before = seen.size
+    try {
+      return await loginOnce(to, via, shared, { ...attempt, types, seen })
+    } catch (error) {
+      if (!(error instanceof RollgateError)) throw error
+      // Without the types that were seen the two find no common one: what was seen is then what counts.
+      if (mismatch !== null && error.code === 'E_UNREACHABLE') throw mismatch
+      if (error.code !== 'E_HOST_KEY' || seen.size === before) throw error
+      mismatch ??= error
+    }
+  }
 }
 
-async function open(
-  to: Destination,
-  via: InstanceType<typeof ssh2.Client> | null,
-  login: Login,
-): Promise<InstanceType<typeof ssh2.Client>> {
-  if (login.signal.aborted) throw new RollgateError('E_CANCELLED', 'interrupted')
+type Once = Attempt & {
+  readonly types: readonly HostKeyType[]
+  /** Types of keys that the host has shown, and that are not the pinned one. */
+  readonly seen: Set<string>
+}
+
+async function loginOnce(to: Destination, via: SshClient | null, shared: Shared, once: Once): Promise<SshClient> {
+  if (once.signal.aborted) throw new RollgateError('E_CANCELLED', 'interrupted')
+  const timeoutMs = to.connectTimeoutMs ?? once.timeoutMs
   const lines = await readKnownHosts([...to.knownHostsFiles, ...to.globalKnownHostsFiles])
-  const socket =
-    via !== null ? await forwarded(via, to) : to.proxyCommand !== null ? proxied(to.proxyCommand) : await dialled(to, login.signal)
-  const tried: string[] = []
-  let refusal: RollgateError | null = null
-  const client = new ssh2.Client()
+  const deadline = startDeadline(timeoutMs)
+  const signal = AbortSignal.any([once.signal, deadline.signal])
+  const context = { ...shared, signal: once.signal, paused: deadline.paused }
+  const notes: LoginNotes = { offered: [], skipped: [], accepts: [] }
+  let during = ''
   try {
-    await new Promise<void>((resolve, reject) => {
-      const abort = (): void => reject(new RollgateError('E_CANCELLED', 'interrupted'))
-      login.signal.addEventListener('abort', abort, { once: true })
-      client.once('ready', () => {
-        login.signal.removeEventListener('abort', abort)
-        resolve()
-      })
-      // Stays for life: some servers reset after the end, and an error without a listener ends the process.
-      client.on('error', (error) => reject(refusal ?? typed(error, to, tried)))
-      client.once('close', () =>
-        reject(
-          refusal ?? new RollgateError('E_UNREACHABLE', `${to.name} closed the connection before the login was over`, { host: to.name }),
-        ),
-      )
-      const methods = authentication(to, login, tried)
-      client.connect({
-        sock: socket,
-        username: to.user,
-        readyTimeout: to.connectTimeoutMs + (login.ask === null ? 0 : 120_000),
-        keepaliveInterval: KEEPALIVE_MS,
-        keepaliveCountMax: KEEPALIVE_MISSED,
-        algorithms: {
-          kex: [...KEX],
-          cipher: [...CIPHERS],
-          serverHostKey: orderedHostKeys(knownTypes(lines, hostKeyNames(to))),
-          compress: ['none'],
-        },
-        hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
-          login
-            .inTurn(() => decideHostKey(to, key, lines, login))
-            .then(
-              () => verify(true),
-              (error: unknown) => {
-                refusal = error instanceof RollgateError ? error : new RollgateError('E_HOST_KEY', String(error), { host: to.name })
-                verify(false)
-              },
-            )
-        },
-        authHandler: (_left, _partial, next) => {
-          methods.next().then(
-            // false: nothing left to try.
-            ({ value, done }) => next(done === true || value === undefined ? (false as unknown as AuthenticationType) : value),
-            (error: unknown) => {
-              refusal = error instanceof RollgateError ? error : new RollgateError('E_KEY', String(error), { host: to.name })
-              next(false as unknown as AuthenticationType)
-            },
-          )
-        },
-      })
-    })
-    return client
-  } catch (error) {
-    client.destroy()
-    socket.destroy()
-    throw error
-  }
-}
-
-function orderedHostKeys(known: readonly string[]): HostKeyAlgorithm[] {
-  const isKnown = (algorithm: string): boolean =>
-    known.includes(algorithm) || (algorithm.startsWith('rsa-sha2') && known.includes('ssh-rsa'))
-  return [...HOST_KEYS.filter(isKnown), ...HOST_KEYS.filter((algorithm) => !isKnown(algorithm))]
-}
-
-type Auth = Exclude<
-  Parameters<
-    Parameters<
-      Extract<NonNullable<Parameters<InstanceType<typeof ssh2.Client>['connect']>[0]['authHandler']>, (...args: never[]) => unknown>
-    >[2]
-  >[0],
-  string
->
-
-/** Agent first (it asks nothing), then keys without a passphrase, then those that want one. */
-async function* authentication(to: Destination, login: Login, tried: string[]): AsyncGenerator<Auth> {
-  const { identity } = login.settings
-  const fromEnv = identity !== undefined && 'env' in identity
-  const keys: KeyText[] = []
-  if (fromEnv) keys.push(keyFromEnvironment(identity.env, login.env))
-  else
-    for (const path of to.identityFiles)
-      keys.push(...[await readKeyFile(path, identity !== undefined)].flatMap((key) => (key === null ? [] : [key])))
-  let offered = 0
-  if (to.agent !== null && !fromEnv) {
-    const wanted = to.identitiesOnly ? await publicKeys(to.identityFiles) : null
-    if (wanted === null || wanted.length > 0) {
-      tried.push(`agent ${to.agent}`)
-      yield { type: 'agent', username: to.user, agent: limitedAgent(to.agent, wanted) }
-      offered += 1
-    }
-  }
-  const locked: KeyText[] = []
-  for (const key of keys) {
-    if (offered >= MAX_KEYS) return
-    const parsed = parse(key, undefined)
-    if (parsed === 'locked') locked.push(key)
-    else if (parsed !== null) {
-      tried.push(key.from)
-      offered += 1
-      yield { type: 'publickey', username: to.user, key: parsed }
-    }
-  }
-  for (const key of locked) {
-    if (offered >= MAX_KEYS) return
-    tried.push(key.from)
-    offered += 1
-    yield { type: 'publickey', username: to.user, key: await unlocked(key, login) }
-  }
-}
-
-/** null: not a key that we can read, and nobody named it. @throws RollgateError E_KEY for formats with a way out */
-function parse(key: KeyText, passphrase: string | undefined): ParsedKey | 'locked' | null {
-  if (isEncryptedPkcs8(key.text) && passphrase === undefined) return 'locked'
-  const plain = readable(key, passphrase)
-  const parsed = ssh2.utils.parseKey(plain.text, passphrase)
-  if (!(parsed instanceof Error)) return parsed
-  if (/no passphrase given/i.test(parsed.message)) return 'locked'
-  if (passphrase !== undefined) return null
-  throw new RollgateError('E_KEY', `the private key ${key.from} cannot be used: ${parsed.message}`, {
-    hints: [`ssh-keygen -p -f ${key.from}   (writes it in a format that can be read)`, 'or put it into your SSH agent: ssh-add'],
-  })
-}
-
-async function unlocked(key: KeyText, login: Login): Promise<ParsedKey> {
-  const { ask, passphrases } = login
-  if (ask === null && !passphrases.has(key.from)) {
-    throw new RollgateError('E_KEY', `the private key ${key.from} wants a passphrase, and there is no terminal to ask on`, {
-      hints: [`ssh-add ${key.from}   (your agent then answers)`, 'or ssh.identity: { env: NAME } with a key without a passphrase'],
-    })
-  }
-  return login.inTurn(async () => {
-    for (let attempt = 0; attempt < 3; attempt += 1) {
-      const passphrase =
-        passphrases.get(key.from) ?? (ask === null ? '' : await ask.secret(`Passphrase for ${key.from}:`, { signal: login.signal }))
-      const parsed = parse(key, passphrase)
-      if (parsed !== null && parsed !== 'locked') {
-        passphrases.set(key.from, passphrase)
-        return parsed
-      }
-      passphrases.delete(key.from)
-    }
-    throw new RollgateError('E_KEY', `the passphrase for ${key.from} was wrong three times`)
-  })
-}
-
-async function publicKeys(files: readonly string[]): Promise<readonly Buffer[]> {
-  const found: Buffer[] = []
-  for (const file of files) {
-    const text = (await readKeyFile(`${file}.pub`, false))?.text
-    const blob = text?.split(/\s+/)[1]
-    if (blob !== undefined) found.push(Buffer.from(blob, 'base64'))
-  }
-  return found
-}
-
-function publicBlob(key: ParsedKey | ssh2.PublicKeyEntry): Buffer {
-  if ('getPublicSSH' in key) return key.getPublicSSH()
-  const inner = 'pubKey' in key.pubKey ? key.pubKey.pubKey : key.pubKey
-  return typeof inner === 'string' ? Buffer.from(inner, 'base64') : 'getPublicSSH' in inner ? inner.getPublicSSH() : inner
-}
-
-/** The agent's keys, at most five, and with IdentitiesOnly only those that were named. */
-function limitedAgent(path: string, wanted: readonly Buffer[] | null): InstanceType<typeof ssh2.OpenSSHAgent> {
-  const agent = new ssh2.OpenSSHAgent(path)
-  const list = agent.getIdentities.bind(agent)
-  agent.getIdentities = (callback) => {
-    list((error, keys) => {
-      if (error != null) {
-        callback(error)
-        return
-      }
-      const all = keys ?? []
-      callback(undefined, all.filter((key) => wanted === null || wanted.some((blob) => blob.equals(publicBlob(key)))).slice(0, MAX_KEYS))
-    })
-  }
-  return agent
-}
-
-function dialled(to: Destination, signal: AbortSignal): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    const socket = dial({ host: to.address, port: to.port, noDelay: true, autoSelectFamily: true })
-    const fail = (error: Error): void => {
+    const socket = await reach(to, { via, env: shared.env, signal })
+    during = ' while logging in'
+    // Aborting is closing: ssh2 then tells whoever waits.
+    const onAbort = (): void => {
       socket.destroy()
-      reject(error)
     }
-    const timer = setTimeout(
-      () =>
-        fail(
-          new RollgateError(
-            'E_CONNECT_TIMEOUT',
-            `${to.name} (${to.address}:${to.port}) did not answer within ${to.connectTimeoutMs / 1000} s`,
-            { host: to.name, hints: ['is the host up, and the port open in its firewall?'] },
-          ),
-        ),
-      to.connectTimeoutMs,
-    )
-    const abort = (): void => fail(new RollgateError('E_CANCELLED', 'interrupted'))
-    signal.addEventListener('abort', abort, { once: true })
-    socket.once('connect', () => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', abort)
-      resolve(socket)
-    })
-    socket.once('error', (error) => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', abort)
-      fail(typed(error, to, []))
-    })
-  })
-}
-
-function forwarded(via: InstanceType<typeof ssh2.Client>, to: Destination): Promise<Duplex> {
-  return new Promise((resolve, reject) => {
-    via.forwardOut('127.0.0.1', 0, to.address, to.port, (error, channel) => {
-      if (error === undefined) resolve(channel)
-      else
-        reject(
-          new RollgateError('E_UNREACHABLE', `the jump host cannot reach ${to.name} (${to.address}:${to.port}): ${error.message}`, {
-            host: to.name,
-            cause: error,
-          }),
-        )
-    })
-  })
-}
-
-/** As ssh does: the user's own shell line, its stdin and stdout are the connection. */
-function proxied(line: string): Duplex {
-  const child = spawn('/bin/sh', ['-c', `exec ${line}`], { stdio: ['pipe', 'pipe', 'inherit'] })
-  return childDuplex(child)
-}
-
-function typed(error: Error & { code?: string; level?: string }, to: Destination, tried: readonly string[]): RollgateError {
-  const where = `${to.name} (${to.user}@${to.address}:${to.port})`
-  const options = { host: to.name, cause: error }
-  if (error instanceof RollgateError) return error
-  if (error.code === 'ENOTFOUND' || error.code === 'EAI_AGAIN' || error.code === 'ENODATA')
-    return new RollgateError('E_DNS', `${to.name}: the name ${to.address} cannot be resolved`, {
-      ...options,
-      hints: ['is the address in the config right?'],
-    })
-  if (error.code === 'ECONNREFUSED')
-    return new RollgateError('E_CONNECT_REFUSED', `${where} refused the connection`, {
-      ...options,
-      hints: [`is sshd running there on port ${to.port}?`],
-    })
-  if (error.code === 'ETIMEDOUT' || error.level === 'client-timeout')
-    return new RollgateError('E_CONNECT_TIMEOUT', `${where} did not answer in time`, {
-      ...options,
-      hints: ['is the host up, and the port open in its firewall?'],
-    })
-  if (error.level === 'client-authentication') {
-    return new RollgateError('E_AUTH', `${where} refused the login`, {
-      ...options,
-      why: tried.length === 0 ? 'there was no key to offer' : `offered: ${tried.join(', ')}`,
-      hints: [
-        `ssh-copy-id -p ${to.port} ${to.user}@${to.address}   (installs your key)`,
-        'ssh.user and ssh.identity say who logs in with which key',
-      ],
-    })
+    signal.addEventListener('abort', onAbort, { once: true })
+    if (signal.aborted) onAbort()
+    try {
+      return await openClient({
+        socket,
+        user: to.user,
+        hostKeyTypes: ordered(once.types, to.hostKeyPin, knownTypes(lines, hostKeyNames(to))),
+        async verify(key) {
+          if (to.hostKeyPin?.startsWith('SHA256:') === true && !isPinned(to.hostKeyPin, key)) once.seen.add(keyType(key))
+          await decideHostKey(to, key, lines, context)
+        },
+        identities: identities(to, context, notes),
+        keepAliveMs: shared.keepAliveMs ?? KEEP_ALIVE_MS,
+      })
+    } finally {
+      signal.removeEventListener('abort', onAbort)
+    }
+  } catch (error) {
+    if (once.signal.aborted) throw new RollgateError('E_CANCELLED', 'interrupted')
+    if (deadline.signal.aborted) throw connectTimeout(to, timeoutMs, during)
+    throw connectError(error, to, notes)
+  } finally {
+    deadline.clear()
   }
-  if (error.level === 'handshake' || /handshake|key exchange|host key/i.test(error.message))
-    return new RollgateError('E_UNREACHABLE', `${where}: the SSH handshake failed: ${error.message}`, options)
-  return new RollgateError('E_UNREACHABLE', `${where} cannot be reached: ${error.message}`, options)
 }
 
-function childDuplex(child: ReturnType<typeof spawn>): Duplex {
-  const { stdin, stdout } = child
-  if (stdin === null || stdout === null) throw new RollgateError('E_BUG', 'a proxy command without pipes')
-  return Duplex.from({ writable: stdin, readable: stdout })
+const plainType = (type: string): string => (type.startsWith('rsa-sha2') ? 'ssh-rsa' : type)
+
+/** What is on record comes first: a host that is known by its RSA key only must not look unknown. */
+function ordered(types: readonly HostKeyType[], pin: string | null, known: readonly string[]): readonly HostKeyType[] {
+  const wanted = pin !== null && !pin.startsWith('SHA256:') ? [pin.trim().split(/\s+/)[0] ?? ''] : pin === null ? known : []
+  const isWanted = (type: HostKeyType): boolean => wanted.includes(plainType(type)) || wanted.includes(type)
+  return [...types.filter(isWanted), ...types.filter((type) => !isWanted(type))]
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(new RollgateError('E_CANCELLED', 'interrupted'))
+    if (signal.aborted) onAbort()
+    signal.addEventListener('abort', onAbort, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort))
+  })
 }
