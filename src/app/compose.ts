@@ -39,6 +39,7 @@ import { awaitNetwork } from './network.ts'
 import type { Selection, Work } from './rollout.ts'
 import { secretReader } from './secrets.ts'
 import type { Session } from './session.ts'
+import { createSudoPassword } from './sudo.ts'
 
 const CONNECT_TIMEOUT_MS = 10_000
 const CONNECT_ATTEMPTS = 3
@@ -158,6 +159,7 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
     return manager
   }
   const ports = new Map<HostName, HostPort>()
+  const sudo = createSudoPassword()
   const tellUnreachable = (host: Host, result: Connection | RollgateError): void => {
     if (!(result instanceof RollgateError)) return
     emit({ type: 'host.unreachable', host: host.name, error: { code: result.code, message: result.message, exitCode: result.exitCode } })
@@ -249,12 +251,14 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
           clock,
           epoch: () => hold?.epochOf(name) ?? 0,
           fence: () => (hold === null ? '' : fenceText(layout, hold.epochOf(name))),
+          sudoPassword: () => sudo.get(),
         })
       ports.set(name, port)
       return port
     },
     hostSettings: (name, facts) => hostSettings(config, hostNamed(name), balancersOf(hostNamed(name)), facts),
     secret,
+    sudo,
     lease: leaseOf,
     hold: () => hold,
     onBeat: (callback) => void beats.add(callback),

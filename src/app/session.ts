@@ -13,6 +13,7 @@ import type { Revision } from '../domain/release.ts'
 import type { ServiceManager } from '../domain/service.ts'
 import type { Connection } from '../domain/transport.ts'
 import type { Hold, HoldOptions } from '../execute/lease.ts'
+import type { SudoPassword } from './sudo.ts'
 
 export type Session = {
   /** As loaded, or as a resumed rollout recorded it. */
@@ -38,6 +39,8 @@ export type Session = {
   port(name: HostName): HostPort
   hostSettings(name: HostName, facts: Facts): HostSettings
   secret(name: string): Promise<string>
+  /** The password that sudo wants on hosts, once somebody typed it (sudo.ts). */
+  readonly sudo: SudoPassword
   lease(name: HostName): LeasePort
   /** sh text that ends a script when the host is no longer ours. */
   fence(name: HostName): string

@@ -35,6 +35,8 @@ export type HostPortOptions = {
   /** Lease epoch for the ledger [0: no lease], and sh text that ends a script when the lease is no longer ours. */
   readonly epoch?: () => number
   readonly fence?: () => string
+  /** For sudo, where it wants one and somebody typed it. */
+  readonly sudoPassword?: () => string | null
 }
 
 const SHORT_MS = 60_000
@@ -116,7 +118,17 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
     async runPhase(rollout, steps, { signal, onStep, onLine }) {
       const token = newToken()
       const reader = phaseReader(token, steps, { onStep, onLine })
-      const context = { app: options.app, host: host.name, layout, manager, rollout, epoch: epoch(), fence: fence(), token }
+      const context = {
+        app: options.app,
+        host: host.name,
+        layout,
+        manager,
+        rollout,
+        epoch: epoch(),
+        fence: fence(),
+        token,
+        sudoPassword: options.sudoPassword?.() ?? null,
+      }
       const { argv, stdin } = stdinScript(phaseScript(context, steps))
       const timeoutMs = phaseLimitMs(steps, manager.units.length)
       const result = await run(signal, (connection) =>

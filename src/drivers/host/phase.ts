@@ -24,6 +24,8 @@ export type PhaseContext = {
   readonly fence: string
   /** 32 hex digits; never in an argv or an environment, where the user's commands could read it. */
   readonly token: string
+  /** Given to service commands by standard input; null: sudo must not ask. */
+  readonly sudoPassword: string | null
 }
 
 /** systemd itself gives up on a stop after 90 s by default. */
@@ -116,9 +118,9 @@ function bodyOf(context: PhaseContext, step: RemoteStep): string {
     case 'activate':
       return activateWords(step.release)
     case 'restart':
-      return each(manager.units, (unit) => serviceWords(seconds, manager, 'restart', unit))
+      return each(manager.units, (unit) => serviceWords(context, seconds, 'restart', unit))
     case 'stop':
-      return each([...manager.units].reverse(), (unit) => serviceWords(seconds, manager, 'stop', unit))
+      return each([...manager.units].reverse(), (unit) => serviceWords(context, seconds, 'stop', unit))
     default:
       return step satisfies never
   }
@@ -128,7 +130,9 @@ function each(units: readonly string[], words: (unit: string) => string): string
   return units.length === 0 ? 'rg_changed=0' : units.map((unit) => `${words(unit)} || return`).join('\n')
 }
 
-function serviceWords(seconds: number, manager: ServiceManager, verb: 'restart' | 'stop', unit: string): string {
+function serviceWords(context: PhaseContext, seconds: number, verb: 'restart' | 'stop', unit: string): string {
+  const { manager, sudoPassword } = context
+  const run = sudoPassword === null ? 'rg_run' : `rg_run_with ${quote(`${sudoPassword}\n`)}`
   const { argv, cwd, env } = manager[verb](unit)
   const plain = (word: string | { readonly secret: string }): string => {
     if (typeof word === 'string') return word
@@ -139,7 +143,7 @@ function serviceWords(seconds: number, manager: ServiceManager, verb: 'restart' 
     ...(cwd === undefined ? {} : { cwd }),
     ...(env === undefined ? {} : { env: Object.fromEntries(Object.entries(env).map(([name, word]) => [name, plain(word)])) }),
   })
-  return `rg_run ${seconds} sh -c ${quote(line)}`
+  return `${run} ${seconds} sh -c ${quote(line)}`
 }
 
 // In the release that it is about, with that release's environment: a migration needs the new code and its settings.

@@ -1,5 +1,5 @@
 // sh functions that run somebody's command inside one of our scripts: with a time limit, in a session of its own that
-// can be ended as a whole, its input empty, its output shown as it comes. Learned the hard way:
+// can be ended as a whole, its input empty (or a secret word, by a pipe and from a builtin), its output shown as it comes. Learned the hard way:
 // - Output goes through a reader into a file and not into our pipe: a background child that keeps it open does not hold
 //   us, and is not killed by a broken pipe either; the reader stays with it. Past 8 MB only the last 4 KB are kept.
 // - The command runs in the foreground and the watcher in the background, not the reverse: what a shell starts with `&`
@@ -62,18 +62,28 @@ rg_watch() {
   if [ -s "$1/end" ]; then printf '\\n[…]\\n'; cat "$1/end"; fi
 }
 rg_runs=0
-rg_run() {
-  rg_limit=$1; shift
+rg_run() { rg_run_with '' "$@"; }
+# TEXT SECONDS WORD...
+rg_run_with() {
+  rg_text=$1; rg_limit=$2; shift 2
   rg_runs=$((rg_runs + 1)); rg_dir=$rg_work/$rg_runs
   mkdir "$rg_dir" && mkfifo "$rg_dir/pipe" && : >"$rg_dir/out" || return ${WORK_EXIT}
   { dd bs=4096 count=2048 >"$rg_dir/out"; tail -c 4096 >"$rg_dir/end"; : >"$rg_dir/read"; } <"$rg_dir/pipe" >/dev/null 2>&1 &
   rg_watch "$rg_dir" "$rg_limit" 2>/dev/null &
   rg_watcher=$!
+  rg_input=/dev/null; rg_giver=
+  if [ -n "$rg_text" ]; then
+    rg_input=$rg_dir/input
+    mkfifo "$rg_input" || return ${WORK_EXIT}
+    (trap - EXIT; printf '%s' "$rg_text" >"$rg_input") 2>/dev/null &
+    rg_giver=$!
+  fi
   (
     trap - EXIT TERM PIPE HUP
     rg_session sh -c 'echo "$$" >"$0/pid"; exec "$@"' "$rg_dir" "$@"
-  ) </dev/null >"$rg_dir/pipe" 2>&1
+  ) <"$rg_input" >"$rg_dir/pipe" 2>&1
   rg_status=$?
+  [ -z "$rg_giver" ] || wait "$rg_giver" 2>/dev/null
   : >"$rg_dir/status"
   wait "$rg_watcher"
   [ ! -f "$rg_dir/late" ] || { rg_end KILL "$(cat "$rg_dir/pid")"; rg_status=124; }

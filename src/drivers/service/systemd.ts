@@ -46,11 +46,14 @@ fi
 `
 
 // At most a minute of patience: systemd's default interval is 10 s.
+// The password, where there is one, is the one line of its input; a builtin hands it on.
 const CHANGE = `${HEAD}
+rg_password=; IFS= read -r rg_password || :
 rg_change() {
   if [ "$1" = user ]; then rg_systemctl "$2" "$3"
   elif [ "$(id -u)" = 0 ]; then systemctl "$2" "$3"
-  else sudo -n systemctl "$2" "$3"
+  elif [ -n "$rg_password" ]; then printf '%s\\n' "$rg_password" | sudo -S -p '' systemctl "$2" "$3"
+  else sudo -n systemctl "$2" "$3" </dev/null
   fi
 }
 rg_tries=0
