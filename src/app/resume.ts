@@ -16,6 +16,7 @@ import { rolloutDocument } from './documents.ts'
 import { installedRelease, stageEverywhere } from './release.ts'
 import { carryOut, look, operator, refusalInfo, takeLock, type Work } from './rollout.ts'
 import type { Session } from './session.ts'
+import { settleSudo } from './sudo.ts'
 import { createTelling } from './telling.ts'
 import { resumableIn, type UnfinishedRollout } from './unfinished.ts'
 
@@ -66,6 +67,10 @@ async function takeUp(command: Command, context: AppContext): Promise<RolloutDoc
     const work: Work = { context, session, facts, emit: telling.emit, rollout: found.rollout }
     const progress = await progressOf(command, work, record, found)
     refuseLostHosts(command, facts, progress)
+    await settleSudo(
+      work,
+      record.plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)),
+    )
     await stageMissing(work, progress)
     const done = await carryOut(work, telling, { ...record, command: record.command }, progress)
     const document = end({ ...done, rollout: found.rollout, plan: record.plan, events: telling.events })

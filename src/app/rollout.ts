@@ -22,6 +22,7 @@ import type { AppContext } from './context.ts'
 import { rolloutDocument } from './documents.ts'
 import { homeDirectory } from './home.ts'
 import type { Session } from './session.ts'
+import { settleSudo } from './sudo.ts'
 import { createTelling, type Telling } from './telling.ts'
 import { leaseTtlMs, nextForUnfinished, unfinishedIn } from './unfinished.ts'
 
@@ -108,6 +109,10 @@ export async function runRollout(
     emit({ type: 'phase', name: 'plan', state: 'done', detail: `${plan.batches.length} batches, ${plan.unchanged.length} hosts unchanged` })
     await confirm(context, session, plan, emit)
     if (context.control.wish !== null) throw new RollgateError('E_CANCELLED', 'interrupted before anything was changed')
+    await settleSudo(
+      work,
+      plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)),
+    )
     if (prepared.stage !== undefined && plan.batches.length > 0) await prepared.stage(plan)
     if (plan.batches.length === 0) {
       const outcome = await settleUnchanged(work, plan, plan.release)
