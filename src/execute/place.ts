@@ -2,9 +2,11 @@
 import type { ServerState } from '../domain/balancer.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Step, Track } from '../domain/plan.ts'
+import { bringBack } from './bring-back.ts'
 import { readyHosts, sameServer } from './capacity.ts'
-import { bringBack, takeOut } from './rotation.ts'
-import type { Run } from './run.ts'
+import { patiently, snapshot } from './rotation.ts'
+import { type Run, waitSignal } from './run.ts'
+import { takeOut } from './take-out.ts'
 
 /** The balancer's own verdict on the way back may take as long as its checks need; a minute is far beyond all of them. */
 const BACK_DEADLINE_MS = 60_000
@@ -12,11 +14,9 @@ const BACK_DEADLINE_MS = 60_000
 /** The states to restore: what the balancer says now, with the admin state and weight that the plan recorded. */
 export async function statesBefore(run: Run, track: Track): Promise<readonly ServerState[]> {
   const { servers } = run.context.ports.settings(track.host)
-  const states: ServerState[] = []
-  for (const balancer of new Set(servers.map((server) => server.balancer))) {
-    const refs = servers.filter((server) => server.balancer === balancer).map((server) => server.ref)
-    states.push(...(await balancer.read(refs, run.context.signal)))
-  }
+  const { clock } = run.context.ports
+  const waiting = (message: string): void => run.context.emit({ type: 'warning', host: track.host, message })
+  const states = await patiently({ clock, signal: waitSignal(run), waiting }, () => snapshot(servers, run.context.signal))
   return states.map((state) => {
     const recorded = track.rotation.find((server) => sameServer(server, state.ref))
     if (recorded === undefined) {
