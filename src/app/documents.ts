@@ -1,4 +1,5 @@
 // Builds the JSON documents from outcomes. Text output is rendered from them, so what a script reads is what a person sees.
+import { ConfigError } from '../config/problems.ts'
 import type { BaseDocument, RolloutDocument, RolloutHost } from '../domain/document.ts'
 import type { ErrorInfo } from '../domain/error.ts'
 import type { DurableEvent, Stamped } from '../domain/event.ts'
@@ -10,6 +11,11 @@ import type { Run } from '../execute/run.ts'
 export function documentError(info: ErrorInfo): NonNullable<BaseDocument['error']> {
   const { hints, exitCode: _, ...rest } = info
   return { ...rest, hints: hints ?? [] }
+}
+
+/** What is wrong in the configuration, place by place, for every document that tells of it. */
+export function problemsOf(error: unknown): Pick<BaseDocument, 'problems'> {
+  return error instanceof ConfigError ? { problems: error.problems } : {}
 }
 
 export type RolloutResult = {

@@ -19,7 +19,7 @@ import { checkPlan } from '../plan/check.ts'
 import { explainPlan } from '../plan/explain.ts'
 import { openSession, rolloutPorts } from './compose.ts'
 import type { AppContext } from './context.ts'
-import { rolloutDocument } from './documents.ts'
+import { problemsOf, rolloutDocument } from './documents.ts'
 import { homeDirectory } from './home.ts'
 import type { Session } from './session.ts'
 import { settleSudo } from './sudo.ts'
@@ -158,7 +158,7 @@ export async function runRollout(
         refusals: [],
       })
     }
-    return refused(info)
+    return { ...refused(info), ...problemsOf(error) }
   } finally {
     await session?.close()
   }

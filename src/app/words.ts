@@ -1,4 +1,3 @@
 // Words for the command line that live elsewhere: commands import only app, domain and render.
-export { ConfigError } from '../config/problems.ts'
 export { nearest, showText } from '../config/text.ts'
 export { cleanText } from '../util/text.ts'

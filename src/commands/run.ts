@@ -1,7 +1,8 @@
 // Runs the command that is meant, and is the one place where an error becomes output: the same exit code and the same
 // facts as text on stderr or as one JSON document on stdout, whatever went wrong and however early.
 import { recordBug } from '../app/bug.ts'
-import { ConfigError, cleanText, nearest, showText } from '../app/words.ts'
+import { problemsOf } from '../app/documents.ts'
+import { cleanText, nearest, showText } from '../app/words.ts'
 import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { CommandClass } from './base.ts'
 import { type Found, typedNames, wantsJson } from './find.ts'
@@ -120,8 +121,7 @@ async function fail(thrown: unknown, command: string, argv: readonly string[], p
   process.exitCode = info.exitCode
   const json = wantsJson(argv)
   if (json) {
-    const more = thrown instanceof ConfigError ? { problems: thrown.problems } : {}
-    await write(process.stdout, `${JSON.stringify(failureDocument(command, info, more), null, 2)}\n`)
+    await write(process.stdout, `${JSON.stringify(failureDocument(command, info, problemsOf(thrown)), null, 2)}\n`)
     return
   }
   const noColor = argv.includes('--no-color')
