@@ -27,9 +27,10 @@ export async function httpOver(
   },
 ): Promise<HttpAnswer> {
   const host = request.host.includes(':') ? `[${request.host}]` : request.host
-  // undici's types want a net.Socket; it uses what every Duplex has (ssh2's channels are Duplexes).
   const client = new Client(`http://${host}:${request.port}`, {
-    connect: (_options, done) => done(null, stream as never),
+    // Not at once: undici is still choosing a request then, and would never look at it again.
+    // Its types want a net.Socket; it uses what every Duplex has.
+    connect: (_options, done) => void setImmediate(() => done(null, stream as never)),
     pipelining: 1,
     headersTimeout: 0,
     bodyTimeout: 0,
