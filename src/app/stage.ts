@@ -90,6 +90,7 @@ async function ours(
           shared,
           shipment: source.get,
           keepDamaged: release.artifact === null,
+          donors: host.releases.filter((known) => known.artifact === info.artifact && known.hash !== info.hash).map((known) => known.id),
           tools: host.tools,
           ...(guard === undefined ? {} : { guard: guard(host.host) }),
           signal,

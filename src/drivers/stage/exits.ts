@@ -15,4 +15,6 @@ export const EXIT = {
   commit: 88,
   /** What was uploaded is gone: somebody swept it. */
   gone: 89,
+  /** Another release there has not all the files as they were packed. */
+  noCopy: 90,
 } as const

@@ -99,6 +99,32 @@ echo uploaded
 `
 }
 
+/**
+ * The archive need not travel where another release of the same artifact lies on the host: its files are copied (linked
+ * ones would change together when an app writes into its release), what is not of the artifact is taken out, and the
+ * rest is checked as an upload is. @param donor name of a release of the same artifact
+ */
+export function copyScript(context: ScriptContext, donor: string): string {
+  return `${head(context)}
+donor=$releases/${quote(donor)}
+listing=$state/releases/${quote(`${donor}.manifest`)}
+[ -d "$donor" ] && [ "$(rg_sum <"$listing" 2>/dev/null | cut -c1-64)" = "$artifact" ] || exit ${EXIT.noCopy}
+writing=$staging.$boot.$$
+rm -rf "$writing"
+rg_work
+cleanup() { cd /; rm -rf "$writing" "$work"; }
+cp -RPp "$donor" "$writing" 2>/dev/null || exit ${EXIT.noCopy}
+rm -rf "$writing/${ENV_FILE}" "$writing/.rollgate"
+mkdir "$work/v" || exit ${EXIT.root}
+# Links into shared/, and what the app wrote.
+rg_trim "$writing" "$listing" "$work" || exit ${EXIT.root}
+mkdir "$writing/.rollgate" && cp "$listing" "$writing/.rollgate/manifest" || exit ${EXIT.root}
+rg_verify "$writing" "$listing" "$work/v" strict '' >/dev/null || exit ${EXIT.noCopy}
+cd / && rm -rf "$staging" && rg_rename "$writing" "$staging" || exit ${EXIT.root}
+echo uploaded
+`
+}
+
 /** Prints `missing N` and `replaced N` for shared paths by their place in the list, then `staged`. */
 export function commitScript(context: ScriptContext, shared: readonly SharedPath[], envText: string): string {
   return `${head(context)}

@@ -5,12 +5,13 @@ import type { CommandResult } from '../../domain/command.ts'
 import { RollgateError } from '../../domain/error.ts'
 import type { ToolFacts } from '../../domain/facts.ts'
 import type { Layout } from '../../domain/layout.ts'
-import type { Artifact, ReleaseInfo } from '../../domain/release.ts'
+import type { Artifact, ReleaseId, ReleaseInfo } from '../../domain/release.ts'
 import type { Connection } from '../../domain/transport.ts'
 import { stdinScript } from '../../util/shell.ts'
 import { compressionFor, decompressWords } from './compression.ts'
+import { EXIT } from './exits.ts'
 import { failed, Retry } from './failed.ts'
-import { commitScript, lookScript, type ScriptContext, unpackScript } from './scripts.ts'
+import { commitScript, copyScript, lookScript, type ScriptContext, unpackScript } from './scripts.ts'
 import type { SharedPath } from './shared.ts'
 
 /** What is sent of a release. */
@@ -39,6 +40,8 @@ export type StageOptions = {
   readonly shipment: () => Promise<Shipment>
   /** What to do with a damaged copy before the shipment is at hand [false: it goes at once]. */
   readonly keepDamaged?: boolean
+  /** Releases on this host that were made of the same artifact. */
+  readonly donors?: readonly ReleaseId[]
   readonly tools: ToolFacts
   /** Shell text that ends a script when the lease is no longer ours. */
   readonly guard?: string
@@ -85,9 +88,22 @@ async function stageOnce(options: StageOptions): Promise<Staged> {
   if (looked.includes('kept')) looked = await script(options, lookScript({ ...context, without }, { shared, keepDamaged: false }))
   const notes = looked.includes('damaged') ? ['the copy there was damaged and was replaced'] : []
   if (looked.includes('uploaded')) notes.push('found from an interrupted run')
-  else notes.push(await upload(options, { ...context, without }, shipment))
+  else notes.push((await copyThere(options, context)) ?? (await upload(options, { ...context, without }, shipment)))
   const told = await script(options, commitScript(context, shared, envText))
   return { state: 'staged', note: [...notes, ...sharedNotes(told, shared)].join('; ') }
+}
+
+/** What was copied from, or null where no other release there is of any use. */
+async function copyThere(options: StageOptions, context: ScriptContext): Promise<string | null> {
+  for (const donor of options.donors ?? []) {
+    const { argv, stdin } = stdinScript(copyScript(context, donor))
+    const result = await run(options, () =>
+      options.connection.run({ argv, stdin, timeoutMs: SCRIPT_TIMEOUT_MS }, { signal: options.signal }),
+    )
+    if (result.exitCode === 0) return `the same artifact as ${donor}: nothing was sent`
+    if (result.exitCode !== EXIT.noCopy) throw failed(result, options)
+  }
+  return null
 }
 
 async function upload(options: StageOptions, context: ScriptContext, shipment: Shipment): Promise<string> {

@@ -10,6 +10,7 @@ import { EXIT } from './exits.ts'
  * is an empty folder. OUT is a file of `./path` lines, or nothing: what lies there is not looked at. `loose` is for a
  * release in use: links into `$shared` stand where something else may have been, and files that came later (an app's
  * own caches) are not counted as damage. `rg_linked TREE` prints those links' paths from a list that `rg_tree` made.
+ * `rg_trim FOLDER MANIFEST WORK` removes what is not in the manifest.
  */
 export const VERIFY_FUNCTIONS: string = String.raw`
 if command -v sha256sum >/dev/null 2>&1; then rg_sum() { sha256sum "$@"; }
@@ -49,6 +50,17 @@ rg_without() {
 rg_linked() {
   RG_SHARED=$(printf '%s' "$shared" | tr '\n' '\001') awk '
     /^l / { i = index($0, "\002"); p = substr($0, 5, i - 5); if (substr($0, i + 1) == ENVIRON["RG_SHARED"] "/" p) print "./" p }' "$1"
+}
+
+rg_trim() {
+  rg_tree "$1" >"$3/have" && sed -e 1d -e 's/^\([fx]\) [0-9a-f]* [0-9]* /\1 /' "$2" >"$3/want" || return 1
+  rg_minus "$3/have" "$3/want" >"$3/extra" || return 1
+  rg_arrow=$(printf '\002')
+  while IFS= read -r rg_line; do
+    rg_line=\${rg_line#? ./}
+    rg_name=$(printf '%s.' "\${rg_line%%"$rg_arrow"*}" | tr '\001' '\n')
+    rm -rf "$1/\${rg_name%.}" || return 1
+  done <"$3/extra"
 }
 
 rg_verify() {

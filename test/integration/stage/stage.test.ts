@@ -242,3 +242,56 @@ describe.each(SHELLS)('staging with the tools of %s', (shell) => {
     expect(seen(layout.release(info.id))).toEqual({ 'server.js': '644 whose?' })
   })
 })
+
+describe.each(SHELLS)('a release of an artifact that is there already, with the tools of %s', (shell) => {
+  const twoReleases = async (scratch: string, tree: Tree, shared: readonly string[] = []) => {
+    const made = world(scratch)
+    const packed = await made.artifact(plant(join(scratch, 'dist'), tree))
+    const first = made.infoOf(packed)
+    const second = { ...first, id: 'r2-0123abcd', counter: 2, hash: `0123abcd${'0'.repeat(56)}` }
+    await made.stage(shellConnection(shell, scratch), packed, { shell, shared, env: { COLOUR: 'red' } })
+    let sent = 0
+    const again = () =>
+      made.stage(shellConnection(shell, scratch), packed, {
+        shell,
+        shared,
+        info: second,
+        donors: [first.id],
+        env: { COLOUR: 'blue' },
+        onProgress: (bytes) => (sent = bytes),
+      })
+    return { ...made, first, second, again, sent: () => sent }
+  }
+
+  test('is copied on the host: another environment, and not a byte of the archive', async () => {
+    using scratch = temporaryFolder()
+    const { layout, first, second, again, sent } = await twoReleases(scratch.path, { ...APP, ...HOSTILE }, ['uploads', 'var/run/'])
+    plant(layout.release(first.id), { 'cache/later': 'x', 'new\nline later': 'y', '-later': 'z', 'later link': '-> server.js' })
+    expect(await again()).toMatchObject({ state: 'staged', note: expect.stringContaining('nothing was sent') })
+    expect(sent()).toBe(0)
+    const { '.rollgate.env': environment, ...copy } = seen(layout.release(second.id))
+    expect(environment).toContain('COLOUR="blue"')
+    const { '.rollgate.env': _old, ...original } = seen(layout.release(first.id))
+    for (const name of ['cache', 'cache/later', 'new\nline later', '-later', 'later link'])
+      delete (original as Record<string, string>)[name]
+    expect(copy).toEqual(original)
+    // Copies and not links: what one app writes into its release stays out of the other.
+    writeFileSync(join(layout.release(first.id), 'server.js'), 'hot fix')
+    expect(readFileSync(join(layout.release(second.id), 'server.js'), 'utf8')).toBe('listen()')
+  })
+
+  test('is sent after all when the other one was changed or lacks what links took the place of', async () => {
+    using scratch = temporaryFolder()
+    const changed = await twoReleases(scratch.path, APP)
+    writeFileSync(join(changed.layout.release(changed.first.id), 'server.js'), 'hot fix')
+    expect(await changed.again()).toMatchObject({ state: 'staged', note: expect.stringContaining('sent') })
+    expect(readFileSync(join(changed.layout.release(changed.second.id), 'server.js'), 'utf8')).toBe('listen()')
+    expect(changed.sent()).toBeGreaterThan(0)
+
+    using other = temporaryFolder()
+    const linked = await twoReleases(other.path, { ...APP, 'uploads/.keep': '' }, ['uploads'])
+    expect(await linked.again()).toMatchObject({ state: 'staged' })
+    expect(linked.sent()).toBeGreaterThan(0)
+    expect(readdirSync(linked.layout.releases).sort()).toEqual([linked.first.id, linked.second.id])
+  })
+})

@@ -58,6 +58,7 @@ export type More = {
   readonly shipment?: Shipment
   readonly shell?: ShellKind
   readonly info?: ReleaseInfo
+  readonly donors?: readonly string[]
   readonly shared?: readonly string[]
   readonly env?: Readonly<Record<string, string>>
   readonly reconnect?: () => Connection
@@ -110,6 +111,7 @@ export function world(scratch: string, rootName = 'srv/shop'): World {
           envText: envFile(info.id, more.env ?? {}),
           ...more.shipment,
         }),
+        ...(more.donors === undefined ? {} : { donors: more.donors }),
         tools: toolsOf(more.shell ?? 'system'),
         ...(more.guard === undefined ? {} : { guard: more.guard }),
         signal: more.signal ?? signal,
