@@ -156,8 +156,7 @@ function start(command: LocalCommand, options: Pick<LocalOptions, 'cwd' | 'env'>
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     ...(options.env === undefined ? {} : { env: { ...options.env }, extendEnv: false }),
   } satisfies Options)
-  const onExit = (): void => signalGroup(child.pid, 'SIGKILL')
-  process.once('exit', onExit)
+  if (child.pid !== undefined) endWithUs(child.pid)
   const exited = new Promise<Exit>((resolve) => {
     child.nodeChildProcess.once('exit', (code: number | null, signal: string | null) => resolve({ code, signal }))
     // It could not be started: then there is no `exit`.
@@ -168,8 +167,23 @@ function start(command: LocalCommand, options: Pick<LocalOptions, 'cwd' | 'env'>
       () => undefined,
     )
   })
-  void exited.then(() => process.removeListener('exit', onExit))
+  void exited.then(() => goneBeforeUs(child.pid))
   return { child, exited }
+}
+
+const running = new Set<number>()
+const endAll = (): void => {
+  for (const pid of running) signalGroup(pid, 'SIGKILL')
+}
+
+function endWithUs(pid: number): void {
+  if (running.size === 0) process.on('exit', endAll)
+  running.add(pid)
+}
+
+function goneBeforeUs(pid: number | undefined): void {
+  if (pid === undefined || !running.delete(pid)) return
+  if (running.size === 0) process.removeListener('exit', endAll)
 }
 
 /** Resolves when the group is gone, at the latest after it was killed. */

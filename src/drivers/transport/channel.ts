@@ -16,7 +16,7 @@ const LEAVE_MS = 4_000
 
 export type ChannelRun = RunOptions & { readonly stdin?: string | undefined; readonly timeoutMs?: number | undefined }
 
-/** @throws RollgateError E_CANCELLED; whatever `input` or `onLine` throws */
+/** Without `stdin` and `input` the command is expected to have an empty input of its own. @throws RollgateError E_CANCELLED; whatever `input` or `onLine` throws */
 export async function runOn(client: SshClient, channel: SshChannel, options: ChannelRun): Promise<CommandResult> {
   const began = performance.now()
   let exit: { readonly code: number | null; readonly signal: string | null } | null = null
@@ -30,12 +30,19 @@ export async function runOn(client: SshClient, channel: SshChannel, options: Cha
     if (ending !== null) return
     ending = why
     if (why !== 'timeout') output.stop()
+    if (exit !== null) left()
     client.signal(channel, why === 'failed' ? 'KILL' : 'TERM')
     timers.push(
       setTimeout(() => client.signal(channel, 'KILL'), KILL_MS),
       setTimeout(() => channel.close(), CLOSE_MS),
       setTimeout(() => leave.resolve(), LEAVE_MS),
     )
+  }
+  // Nobody wants the output of a command that was interrupted: a reader that is stuck must not hold us.
+  const left = (): void => {
+    if (ending === 'timeout') return
+    channel.close()
+    leave.resolve()
   }
   const fail = (error: unknown): void => {
     if (ending !== null) return
@@ -49,6 +56,7 @@ export async function runOn(client: SshClient, channel: SshChannel, options: Cha
   const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()))
   channel.on('exit', (code: number | null, signal?: string) => {
     exit = { code, signal: signal ?? null }
+    if (ending !== null) left()
     let seen = -1
     timers.push(
       setInterval(() => {
@@ -93,7 +101,7 @@ export async function runOn(client: SshClient, channel: SshChannel, options: Cha
 
 function feed(channel: SshChannel, options: ChannelRun, closed: Promise<void>, fail: (error: unknown) => void): void {
   if (options.input === undefined) {
-    channel.end(options.stdin ?? '')
+    if (options.stdin !== undefined) channel.end(options.stdin)
     return
   }
   if (options.stdin !== undefined) channel.write(options.stdin)

@@ -50,7 +50,13 @@ export function makeConnection(client: SshClient, options: ConnectionOptions): C
     async run(command, run = {}) {
       const prepared = await prepare(command, secret)
       const stdin = `${prepared.preamble ?? ''}${run.input === undefined ? (command.stdin ?? '') : ''}`
-      const channel = await enter(client, slots, prepared.line, { lost, host: host.name, signal: run.signal })
+      // Without an input of ours the command's is empty, and the channel's stays open: not every server takes signals after its end.
+      const empty = stdin === '' && run.input === undefined
+      const channel = await enter(client, slots, empty ? `${prepared.line} </dev/null` : prepared.line, {
+        lost,
+        host: host.name,
+        signal: run.signal,
+      })
       try {
         return await runOn(client, channel, {
           ...run,

@@ -59,10 +59,14 @@ function bootstrap(end: string): string {
   ].join('\n')
 }
 
-/** `printf %b` makes of it what was meant: only `sh` reads the escapes. */
+/**
+ * `printf %b` makes of it what was meant: only `sh` reads the escapes. The trap keeps this shell, which leads the
+ * command's process group, until the command itself has ended: a group without its leader cannot be signalled any more.
+ */
 function forLoginShell(script: string): string {
-  if (!/[\\\n!]/.test(script)) return `exec sh -c ${quote(script)}`
-  const encoded = script.replace(/[\\\n!'\r]/g, (char) => `\\0${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
+  const kept = `trap : TERM; ${script}`
+  if (!/[\\\n!]/.test(kept)) return `exec sh -c ${quote(kept)}`
+  const encoded = kept.replace(/[\\\n!'\r]/g, (char) => `\\0${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
   // The dot keeps newlines at the end, which $( ) would take away.
   return `exec sh -c 'rg=$(printf %b. "$0"); eval "unset rg; \${rg%.}"' '${encoded}'`
 }
