@@ -125,6 +125,8 @@ function readLimit(metric: Metric, written: string): Read<{ readonly limit: Limi
 function readShareOf(metric: Metric, share: number, of: string): Read<{ readonly limit: Limit }> {
   if (share <= 0 || share > 1) return { problem: `asks for ${round(share * 100)}%; a share of something is above 0% and at most 100%` }
   if (metric.kind === 'rps' && of === 'offered') return { limit: { against: 'offered', share } }
+  if (metric.kind === 'capacity' && of === 'baseline' && share === 1)
+    return { problem: 'allows no loss at all: no measurement can show that two releases carry exactly the same', ...nearestForm(metric) }
   if (metric.kind === 'capacity' && of === 'baseline')
     return { limit: { against: 'baseline', margins: [{ kind: 'percent', share: exact(share - 1) }] } }
   return {

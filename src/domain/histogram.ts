@@ -14,6 +14,14 @@ export type Histogram = Float64Array
 /** In transit and on disk: only bins that hold something, as pairs `[bin, count]`, ascending. */
 export type SparseHistogram = readonly (readonly [bin: number, count: number])[]
 
+/** How wide a bin is in logarithms: all but the first are equally wide. */
+export const LN_BIN_WIDTH = LOG_GROWTH
+
+/** ln milliseconds of a bin's lower edge. */
+export function lnEdgeOf(bin: number): number {
+  return Math.log(MIN_MS) + (bin - 1) * LOG_GROWTH
+}
+
 export function emptyHistogram(): Histogram {
   return new Float64Array(BIN_COUNT)
 }

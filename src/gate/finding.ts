@@ -1,0 +1,26 @@
+// What one clause came to, before it is put into words. All clauses, whatever they rest on, end as this.
+import type { ClauseUnit } from '../domain/gate.ts'
+import type { State } from './decide.ts'
+
+export type Finding = {
+  readonly unit: ClauseUnit
+  /** In `unit`; null: nothing was measured, or it lies on a failure. */
+  readonly estimate: number | null
+  readonly low: number | null
+  readonly high: number | null
+  readonly bound: number | null
+  readonly state: State | 'invalid'
+  /** Why it cannot be said, or what else to know. */
+  readonly note?: string
+  /** Judged, shown, and left out of the verdict whatever its mode: why. */
+  readonly isOnlyShown?: string
+  /** Where a number cannot say it: `> timeout`. */
+  readonly shown?: string
+  /** Requests, samples, bursts it rests on. */
+  readonly basis?: string
+}
+
+/** A clause that could not be judged at all. */
+export function unjudged(unit: ClauseUnit, state: 'open' | 'invalid', note: string, bound: number | null = null): Finding {
+  return { unit, estimate: null, low: null, high: null, bound, state, note }
+}

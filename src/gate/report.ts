@@ -1,0 +1,92 @@
+// From findings to the document that scripts and people see. Careful that the reason names what decided it: the clause
+// that failed, the clause that could not say, the cause of distrust.
+import { showMetric } from '../domain/clause.ts'
+import type { GateVerdict } from '../domain/event.ts'
+import type { ClauseResult, GatePlan, GateReport, StoppedBy } from '../domain/gate.ts'
+import type { State } from './decide.ts'
+import type { Evaluation, Judgement, SeenSecond } from './evaluate.ts'
+import type { Look } from './looks.ts'
+import { type At, sentenceOf, showAt } from './sentence.ts'
+import { summariseTargets } from './targets.ts'
+
+export type Ending = {
+  readonly verdict: GateVerdict
+  readonly reason: string
+  readonly stoppedBy: StoppedBy
+}
+
+export function reportOf(
+  plan: GatePlan,
+  ending: Ending,
+  evaluation: Evaluation,
+  look: Look | null,
+  seconds: readonly SeenSecond[],
+  warnings: readonly string[],
+): GateReport {
+  const at: At = { look, seconds: seconds.length }
+  const { validity } = evaluation
+  return {
+    gate: plan.gate,
+    ...ending,
+    clauses: evaluation.judgements.map((judgement) => resultOf(judgement, at, subjectOf(plan))),
+    look: look === null ? null : { at: look.index, of: look.of, seconds: look.second },
+    validity: {
+      sendLagP99Ms: validity.sendLagP99Ms,
+      cpu: validity.cpu,
+      maskedSeconds: validity.masked.filter(Boolean).length,
+      reasons: validity.reasons,
+    },
+    targets: summariseTargets(
+      seconds.flatMap((second) => second.slices),
+      seconds.length,
+    ),
+    warnings: [...warnings, ...ownWarnings(evaluation.judgements, at, subjectOf(plan))],
+  }
+}
+
+export function resultOf({ clause, finding, counts }: Judgement, at: At | null, subject: string): ClauseResult {
+  const { unit, estimate, low, high, bound, note } = finding
+  return {
+    id: clause.text
+      .toLowerCase()
+      .replace(/[^a-z0-9.]+/g, '-')
+      .replace(/^-|-$/g, ''),
+    clause: clause.text,
+    mode: clause.mode === 'gate' && !counts ? 'warn' : clause.mode,
+    source: clause.metric.kind === 'restart.lost' ? 'probe' : 'load',
+    ...{ unit, estimate, low, high, bound, verdict: verdictOf(finding.state), look: at?.look?.index ?? null },
+    sentence: sentenceOf(clause, finding, at, clause.metric.kind === 'restart.lost' ? '' : subject),
+    ...(note === undefined ? {} : { note }),
+  }
+}
+
+export function verdictOf(state: State | 'invalid'): GateVerdict {
+  return state === 'pass' || state === 'fail' || state === 'invalid' ? state : 'inconclusive'
+}
+
+/** Why it passed, failed or could not say, from the clauses that count. */
+export function reasonOf(judgements: readonly Judgement[], verdict: GateVerdict, at: At, subject: string): string {
+  const counting = judgements.filter((judgement) => judgement.counts)
+  const deciding = counting.filter(({ finding }) => verdictOf(finding.state) === verdict)
+  const sentences = deciding.map(({ clause, finding }) =>
+    sentenceOf(clause, finding, at, clause.metric.kind === 'restart.lost' ? '' : subject),
+  )
+  const [first = 'nothing was asked'] = sentences
+  if (verdict !== 'pass') return sentences.length > 1 ? `${first}; and ${sentences.length - 1} more` : first
+  if (counting.length === 0) return `no clause counts (all only warn or are shadows), ${showAt(at)}`
+  if (counting.length === 1) return first
+  const slower = sentences.filter((sentence) => sentence.includes(' by '))
+  return `${counting.length} clauses hold ${showAt(at)}${slower.length === 0 ? '' : `; ${slower.join('; ')}`}`
+}
+
+export function subjectOf(plan: Pick<GatePlan, 'arms'>): string {
+  return plan.arms.old.length > 0 ? 'canary' : ''
+}
+
+function ownWarnings(judgements: readonly Judgement[], at: At, subject: string): readonly string[] {
+  return judgements.flatMap(({ clause, finding, counts }) => {
+    if (counts || clause.mode === 'shadow') return []
+    if (finding.isOnlyShown !== undefined) return [`${showMetric(clause.metric)}: ${finding.isOnlyShown}`]
+    return finding.state === 'pass' ? [] : [sentenceOf(clause, finding, at, subject)]
+  })
+}
