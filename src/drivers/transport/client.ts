@@ -255,19 +255,20 @@ function stayAwake(client: ssh2.Client, socket: Duplex, keepAliveMs: number): vo
 function holdBack(channel: SshChannel, onFlood: (error: Error) => void): SshChannel {
   const { stderr } = channel
   const limit = channel.readableHighWaterMark
-  const read = channel._read.bind(channel)
-  const readErrors = stderr._read.bind(stderr)
-  channel._read = (size) => {
-    if (stderr.readableLength < limit) read(size)
-  }
-  stderr._read = (size) => {
-    if (channel.readableLength < limit) readErrors(size)
-  }
-  for (const stream of [channel, stderr]) {
+  for (const [stream, other] of [
+    [channel, stderr],
+    [stderr, channel],
+  ] as const) {
+    const otherIsFull = (): boolean => other.readableLength >= limit
+    const read = stream._read.bind(stream)
+    // ssh2 opens the window when it is asked for more, and when what came was wanted.
+    stream._read = (size) => {
+      if (!otherIsFull()) read(size)
+    }
     const push = stream.push.bind(stream)
     stream.push = (chunk, encoding) => {
       if (stream.readableLength > FLOOD * limit) onFlood(new Error('the host sends more than it was asked for'))
-      return push(chunk, encoding)
+      return push(chunk, encoding) && !otherIsFull()
     }
   }
   return channel

@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { RollgateError } from '../../domain/error.ts'
 import type { Host } from '../../domain/host.ts'
 import type { Connection, ForwardTarget } from '../../domain/transport.ts'
+import { quote } from '../../util/shell.ts'
 import { cleanText } from '../../util/text.ts'
 import { runOn } from './channel.ts'
 import type { SshChannel, SshClient } from './client.ts'
@@ -130,11 +131,19 @@ async function openForward(client: SshClient, to: ForwardTarget, opening: Openin
     throw new RollgateError('E_CONNECT_REFUSED', `no connection to ${where}, seen from ${opening.host}: ${saidBy(error)}`, {
       host: opening.host,
       cause: error,
-      ...(openRefusal(error) === PROHIBITED
-        ? { hints: [`sshd on ${opening.host} must allow it: AllowTcpForwarding yes (for sockets: AllowStreamLocalForwarding yes)`] }
-        : {}),
+      hints: forwardHints(to, opening.host, openRefusal(error) === PROHIBITED),
     })
   }
+}
+
+/** sshd gives one reason for a socket that it must not forward and for one that is not there. */
+function forwardHints(to: ForwardTarget, host: string, prohibited: boolean): readonly string[] {
+  if ('socket' in to)
+    return [
+      `is it there, and may the login use it?   ls -l ${quote(to.socket)}   (on ${host})`,
+      `sshd on ${host} must allow it: AllowStreamLocalForwarding yes`,
+    ]
+  return prohibited ? [`sshd on ${host} must allow it: AllowTcpForwarding yes`] : []
 }
 
 function unlessAborted<T>(opening: Promise<T>, signal: AbortSignal | undefined, tooLate: (opened: T) => void): Promise<T> {
