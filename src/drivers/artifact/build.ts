@@ -6,9 +6,9 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { OutputLine } from '../../domain/command.ts'
 import { RollgateError } from '../../domain/error.ts'
+import { runLocal } from '../process.ts'
 import { changedBetween, fingerprintOf, type Snapshot, snapshotOf } from './fingerprint.ts'
 import { trackedFiles } from './git.ts'
-import { runLocal } from './run-local.ts'
 
 export type BuildOptions = {
   readonly build: string

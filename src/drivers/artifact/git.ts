@@ -1,7 +1,7 @@
 // Where the sources stand, for the record: commit, branch, changed files, author. Never a reason to fail: no git, no
 // repository or a broken one all mean "unknown".
 import type { Revision } from '../../domain/release.ts'
-import { runLocal } from './run-local.ts'
+import { runLocal } from '../process.ts'
 
 /** null where it cannot be known. */
 export async function revisionOf(directory: string, signal: AbortSignal): Promise<Revision | null> {
