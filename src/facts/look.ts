@@ -142,7 +142,7 @@ function sudoShell(units: readonly string[]): string {
   return `may() {
   # -ll tells whether the rule wants a password, from sudo 1.9 on; before that the shorter form has to do.
   seen=$(sudo -n -ll systemctl "$1" "$2" 2>/dev/null </dev/null) || return 1
-  case $seen in *'!authenticate'*) return 0;; *'Sudoers entry'*) return 1;; esac
+  case $seen in *'!authenticate'*) return 0;; *'Sudoers entry'*) return 2;; esac
   return 0
 }
 if [ "$(id -u)" = 0 ]; then echo 'sudo unneeded'
@@ -150,9 +150,12 @@ elif ! have sudo; then echo 'sudo missing'
 else
   verdict=ok
   for unit in ${units.map(quote).join(' ')}; do
-    for verb in start stop restart; do may "$verb" "$unit" || verdict=no; done
+    for verb in start stop restart; do
+      may "$verb" "$unit"
+      case $? in 0) ;; 2) [ "$verdict" = no ] || verdict=password;; *) verdict=no;; esac
+    done
   done
-  if [ "$verdict" = ok ]; then echo 'sudo ok'
+  if [ "$verdict" != no ]; then echo "sudo $verdict"
   elif sudo -n -l >/dev/null 2>&1 </dev/null; then echo 'sudo denied'
   else echo 'sudo password'
   fi
