@@ -11,6 +11,7 @@ import { createStyle, type Style } from './style.ts'
 import { createTeller, type Told } from './tell.ts'
 import { createTree, type Tree } from './tty.ts'
 import { createView } from './view.ts'
+import { wrap } from './width.ts'
 
 export type LiveOptions = {
   readonly color: boolean
@@ -66,11 +67,13 @@ export function createLive(output: Output, options: LiveOptions): Screen {
   }
   /** What is drawn stays as it is, and a new story begins below it. */
   const leave = (): void => {
-    const isWorthIt = story.plan !== null || story.failed.size > 0
-    if (isWorthIt && paused === 0 && !asking)
-      painter.leave(frameLines({ ...input(story, tree, options.now(), style), foot: [], tail: [] }, size(), style, 0), above)
-    else painter.leave([], paused === 0 ? above : [])
-    above = []
+    // While somebody else has the terminal nothing is drawn; the lines that stay wait.
+    if (paused === 0 && !asking) {
+      const isWorthIt = story.plan !== null || story.sections.some((section) => section.own.ending() === 'failed')
+      const last = { ...input(story, tree, options.now(), style), foot: [], tail: [] }
+      painter.leave(isWorthIt ? frameLines(last, size(), style, 0) : [], above)
+      above = []
+    }
     story = emptyStory()
     tree = createTree(story, options.now)
   }
@@ -90,7 +93,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
         const ms = clock(event)
         const told = teller(event)
         if (told !== null && (options.verbose || isKept(event, told)))
-          above.push(options.verbose ? plainLine(told, ms, style) : keptLine(told, style))
+          above.push(...(options.verbose ? [plainLine(told, ms, style)] : keptLines(told, style, size().columns)))
         if (event.type === 'question') {
           paint()
           painter.clear()
@@ -132,20 +135,20 @@ export function createLive(output: Output, options: LiveOptions): Screen {
 }
 
 function emptyStory(): Story {
-  return { view: createView(), plan: null, sections: [], failed: new Map(), undoing: [] }
+  return { view: createView(), plan: null, sections: [], undoing: [] }
 }
 
 /** Kept above the tree: what a person wants to find again when the tree has moved on. */
 function isKept(event: Stamped, told: Told): boolean {
-  if (event.type === 'probe.progress' || event.type === 'step.failed' || event.type === 'rollout.closed' || event.type === 'question')
-    return false
+  if (['probe.progress', 'rollout.closed', 'question', 'phase'].includes(event.type)) return false
   if (event.type === 'notice' || event.type === 'gate.judged' || event.type === 'checkpoint.passed') return true
   return told.level === 'warning' || told.level === 'error' || (event.type === 'output' && event.source === 'exec')
 }
 
-function keptLine(told: Told, style: Style): string {
+function keptLines(told: Told, style: Style, columns: number): readonly string[] {
   const text = `${SIGNS[told.level]}${told.host === null ? '' : `${told.host}: `}${told.text}`
-  return told.level === 'error' ? style.red(text) : told.level === 'warning' ? style.yellow(text) : text
+  const paint = told.level === 'error' ? style.red : told.level === 'warning' ? style.yellow : (line: string) => line
+  return wrap(text, Math.max(10, columns - 3)).map((line, index) => paint(index === 0 ? line : `  ${line}`))
 }
 
 /** Something that only happens once a question was answered. */

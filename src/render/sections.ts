@@ -10,19 +10,28 @@ import { oneLine } from './words.ts'
 export type Ending = 'done' | 'failed' | 'skipped'
 
 /** Settled once, from outside; what comes later is ignored. */
-export type Task = { readonly ended: Promise<Ending>; settle(ending: Ending): void; readonly isSettled: () => boolean }
+export type Task = { readonly ended: Promise<Ending>; settle(ending: Ending): void; readonly ending: () => Ending | null }
 
 export function createTask(): Task {
   const { promise, resolve } = Promise.withResolvers<Ending>()
-  let settled = false
+  let settled: Ending | null = null
   return {
     ended: promise,
-    isSettled: () => settled,
+    ending: () => settled,
     settle(ending) {
-      settled = true
+      settled ??= ending
       resolve(ending)
     },
   }
+}
+
+export type HostTask = {
+  readonly name: HostName
+  readonly task: Task
+  /** Why it failed, in a word: its error's code. */
+  code: string
+  /** How long it took; fixed when its section ends, because the way back counts anew. */
+  ms: number | null
 }
 
 export type PhaseName = keyof typeof PHASES
@@ -34,20 +43,25 @@ export type Section = {
   endedAt: number | null
   detail: string
   /** Hosts in groups; a group without a title is no row of its own. */
-  readonly groups: readonly { readonly title: string; readonly hosts: readonly { readonly name: HostName; readonly task: Task }[] }[]
+  readonly groups: readonly { readonly title: string; readonly hosts: readonly HostTask[] }[]
 }
 
 export type Story = {
   readonly view: View
   plan: Plan | null
   readonly sections: Section[]
-  readonly failed: Map<HostName, string>
   undoing: readonly HostName[]
 }
 
 /** @returns the section that this event opened, to be shown from now on */
 export function followStory(story: Story, event: Stamped): Section | null {
+  const opened = followSections(story, event)
+  // Afterwards: what a section keeps of its hosts it takes from the view as it was.
   follow(story.view, event)
+  return opened
+}
+
+function followSections(story: Story, event: Stamped): Section | null {
   const at = Date.parse(event.at)
   switch (event.type) {
     case 'rollout.opened':
@@ -59,13 +73,11 @@ export function followStory(story: Story, event: Stamped): Section | null {
       if (event.host !== undefined && isLast(story.plan, event.host, event.step)) settleHost(story, event.host, 'done')
       return null
     case 'host.failed':
-      story.failed.set(event.host, event.error.code)
-      settleHost(story, event.host, 'failed')
+      settleHost(story, event.host, 'failed', event.error.code)
       return null
     case 'undo.opened':
       story.undoing = event.hosts
-      story.failed.clear()
-      close(open(story, 'rollout'), 'failed', 'skipped', at)
+      close(story, open(story, 'rollout'), 'failed', 'skipped', at)
       return null
     case 'rollout.closed': {
       const good = event.outcome.kind === 'succeeded' || event.outcome.kind === 'unchanged'
@@ -78,7 +90,7 @@ export function followStory(story: Story, event: Stamped): Section | null {
 }
 
 export function closeAll(story: Story, ending: Ending, at: number): void {
-  for (const section of story.sections) close(section, ending, ending, at)
+  for (const section of story.sections) close(story, section, ending, ending, at)
 }
 
 function followPhase(story: Story, event: Extract<Stamped, { type: 'phase' }>, at: number): Section | null {
@@ -88,7 +100,7 @@ function followPhase(story: Story, event: Extract<Stamped, { type: 'phase' }>, a
   if (event.state !== 'started') {
     if (current !== null && event.detail !== undefined) current.detail = oneLine(event.detail, 200)
     const ending = event.state
-    close(current, ending, ending === 'failed' && name === 'undo' ? 'failed' : ending === 'failed' ? 'skipped' : 'done', at)
+    close(story, current, ending, ending === 'failed' && name === 'undo' ? 'failed' : ending === 'failed' ? 'skipped' : 'done', at)
     return null
   }
   if (current !== null) return null
@@ -105,26 +117,33 @@ function followPhase(story: Story, event: Extract<Stamped, { type: 'phase' }>, a
 }
 
 function groupsOf(story: Story, name: PhaseName): Section['groups'] {
-  const withTasks = (hosts: readonly HostName[]) => hosts.map((host) => ({ name: host, task: createTask() }))
+  const withTasks = (hosts: readonly HostName[]) => hosts.map((name): HostTask => ({ name, task: createTask(), code: '', ms: null }))
   if (name === 'undo') return [{ title: '', hosts: withTasks(story.undoing) }]
   if (name !== 'rollout' || story.plan === null) return []
   return batchesOf(story.plan).map((batch) => ({ title: batch.title, hosts: withTasks(batch.hosts) }))
 }
 
 const open = (story: Story, name: PhaseName): Section | null =>
-  story.sections.findLast((section) => section.name === name && !section.own.isSettled()) ?? null
+  story.sections.findLast((section) => section.name === name && section.own.ending() === null) ?? null
 
-function close(section: Section | null, ending: Ending, ofHosts: Ending, at: number): void {
-  if (section === null || section.own.isSettled()) return
-  for (const { hosts } of section.groups) for (const { task } of hosts) task.settle(ofHosts)
+function close(story: Story, section: Section | null, ending: Ending, ofHosts: Ending, at: number): void {
+  if (section === null || section.own.ending() !== null) return
+  for (const host of section.groups.flatMap((group) => group.hosts)) {
+    const { beganAt, endedAt } = hostView(story.view, host.name)
+    host.ms = beganAt === null || endedAt === null ? null : endedAt - beganAt
+    host.task.settle(ofHosts)
+  }
   section.endedAt = at
   section.own.settle(ending)
 }
 
 /** In the section that moves the host now: the way back where there is one. */
-function settleHost(story: Story, host: HostName, ending: Ending): void {
+function settleHost(story: Story, name: HostName, ending: Ending, code = ''): void {
   const section = open(story, 'undo') ?? open(story, 'rollout')
-  for (const group of section?.groups ?? []) group.hosts.find(({ name }) => name === host)?.task.settle(ending)
+  const host = section?.groups.flatMap((group) => group.hosts).find((candidate) => candidate.name === name)
+  if (host === undefined) return
+  host.code = code === '' ? host.code : code
+  host.task.settle(ending)
 }
 
 /** The step after which a host is where it should be, there or back. */
@@ -138,14 +157,14 @@ export function sectionDetail(story: Story, section: Section): string {
   if (section.name === 'stage') return stageDetail(story.view)
   if (section.name === 'rollout' && section.groups.length > 0) {
     const hosts = section.groups.flatMap((group) => group.hosts)
-    return `${hosts.filter(({ task }) => task.isSettled()).length} of ${hosts.length} hosts`
+    return `${hosts.filter(({ task }) => task.ending() === 'done').length} of ${hosts.length} hosts`
   }
   return section.detail
 }
 
-/** What a host is doing and waits for: `draining  12 in flight, 18 s left`. */
-export function hostDetail(story: Story, name: HostName): string {
-  const { doing, detail } = hostView(story.view, name)
-  if (doing === '') return story.failed.get(name) ?? ''
-  return detail === '' ? doing : `${doing}  ${detail}`
+/** What a host is doing and waits for: `draining  12 in flight, 18 s left`; of one that failed, its code first. */
+export function hostDetail(story: Story, section: Section, host: HostTask): string {
+  const { doing, detail } = hostView(story.view, host.name)
+  const now = section.endedAt !== null || doing === '' ? '' : detail === '' ? doing : `${doing}  ${detail}`
+  return [host.code, now].filter((part) => part !== '').join(', ')
 }

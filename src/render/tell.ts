@@ -17,6 +17,7 @@ export type Told = {
 export type Teller = (event: Stamped) => Told | null
 
 export const THROTTLE_MS = 10_000
+const FIRST_WAIT_MS = 1_000
 
 /** Remembers what it told, and when. */
 export function createTeller(): Teller {
@@ -38,8 +39,8 @@ export function createTeller(): Teller {
     const at = Date.parse(event.at)
     switch (event.type) {
       case 'step.started':
-        // A step begins to be waited for afresh.
-        toldAt.delete(event.step)
+        // Short waits are not worth a line: the first one is told when a step has waited for a second.
+        toldAt.set(event.step, at - THROTTLE_MS + FIRST_WAIT_MS)
         break
       case 'step.waiting':
         if (event.detail !== 'running' && !isDue(event.step, at, true)) return null
@@ -58,7 +59,7 @@ export function createTeller(): Teller {
         break
       case 'host.failed':
         if (lastError.get(event.host) === event.error.message)
-          return { level: 'error', host: oneLine(event.host, 100), text: `counts as failed (${event.error.code})` }
+          return { level: 'detail', host: oneLine(event.host, 100), text: `counts as failed (${event.error.code})` }
         break
       default:
         break

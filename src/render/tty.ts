@@ -4,7 +4,7 @@
 // it would end the process at Ctrl-C.
 import { Listr, type ListrTask, type ListrTaskObject, type ListrTaskWrapper } from 'listr2'
 import type { Row, RowState } from './frame.ts'
-import { type Ending, hostDetail, type Section, type Story, sectionDetail, type Task } from './sections.ts'
+import { type Ending, type HostTask, hostDetail, type Section, type Story, sectionDetail } from './sections.ts'
 import { PHASES } from './tell.ts'
 import { hostView } from './view.ts'
 import { names } from './words.ts'
@@ -58,52 +58,55 @@ export function createTree(story: Story, now: () => number): Tree {
 }
 
 function taskOf(section: Section, story: Story, now: () => number): ListTask {
-  const about = (): About => ({
-    detail: sectionDetail(story, section),
-    ms: (section.endedAt ?? now()) - section.beganAt,
-    isBegun: true,
-    noun: '',
-  })
-  const host = ({ name, task }: { readonly name: string; readonly task: Task }): ListTask => ({
-    title: name,
-    rendererOptions: { about: hostAbout(story, name, now) },
-    task: (_, wrapper) => task.ended.then((ending) => finish(wrapper, ending)),
+  const hostTask = (host: HostTask): ListTask => ({
+    title: host.name,
+    rendererOptions: { about: () => hostAbout(section, host, story, now) },
+    task: (_, wrapper) => host.task.ended.then((ending) => finish(wrapper, ending)),
   })
   const children = section.groups.flatMap((group): ListTask[] => {
-    if (group.title === '') return group.hosts.map(host)
-    const isBegun = (): boolean => group.hosts.some(({ name }) => hostView(story.view, name).beganAt !== null)
+    const hosts = group.hosts.map(hostTask)
+    if (group.title === '') return hosts
     return [
       {
         title: group.title,
-        rendererOptions: {
-          about: () => ({
-            detail: names(
-              group.hosts.map(({ name }) => name),
-              4,
-            ),
-            ms: null,
-            isBegun: isBegun(),
-            noun: 'batch',
-          }),
-        },
-        task: (_, wrapper) => wrapper.newListr(group.hosts.map(host), TOGETHER),
+        rendererOptions: { about: () => groupAbout(group, story) },
+        task: (_, wrapper) => wrapper.newListr(hosts, TOGETHER),
       },
     ]
   })
-  const own: ListTask['task'] = (_, wrapper) => section.own.ended.then((ending) => finish(wrapper, ending))
   return {
     title: PHASES[section.name],
-    rendererOptions: { about },
-    task: children.length === 0 ? own : (_, wrapper) => wrapper.newListr(children, TOGETHER),
+    rendererOptions: {
+      about: () => ({ detail: sectionDetail(story, section), ms: (section.endedAt ?? now()) - section.beganAt, isBegun: true, noun: '' }),
+    },
+    task: (_, wrapper) =>
+      children.length === 0 ? section.own.ended.then((ending) => finish(wrapper, ending)) : wrapper.newListr(children, TOGETHER),
   }
 }
 
-function hostAbout(story: Story, name: string, now: () => number): () => About {
-  return () => {
-    const { beganAt, endedAt, doing } = hostView(story.view, name)
-    const until = doing === '' ? (endedAt ?? now()) : now()
-    return { detail: hostDetail(story, name), ms: beganAt === null ? null : until - beganAt, isBegun: beganAt !== null, noun: 'host' }
+/** Who is in it, as long as they have no lines of their own. */
+function groupAbout({ hosts }: Section['groups'][number], story: Story): About {
+  const isBegun = hosts.some(({ name }) => hostView(story.view, name).beganAt !== null)
+  const isOpen = isBegun && hosts.some(({ task }) => task.ending() === null)
+  return {
+    detail: isOpen
+      ? ''
+      : names(
+          hosts.map(({ name }) => name),
+          4,
+        ),
+    ms: null,
+    isBegun,
+    noun: 'batch',
   }
+}
+
+function hostAbout(section: Section, host: HostTask, story: Story, now: () => number): About {
+  const { beganAt, endedAt, doing } = hostView(story.view, host.name)
+  const detail = hostDetail(story, section, host)
+  if (section.endedAt !== null) return { detail, ms: host.ms, isBegun: true, noun: 'host' }
+  const until = doing === '' ? (endedAt ?? now()) : now()
+  return { detail, ms: beganAt === null ? null : until - beganAt, isBegun: beganAt !== null, noun: 'host' }
 }
 
 function finish(wrapper: Wrapper, ending: Ending): void {
@@ -129,5 +132,5 @@ function stateOf(task: Node, isBegun: boolean, children: readonly Row[]): RowSta
   if (task.isSkipped()) return 'skipped'
   if (!task.isCompleted()) return isBegun ? 'working' : 'waiting'
   if (children.some((child) => child.state === 'failed')) return 'failed'
-  return children.length > 0 && children.every((child) => child.state === 'skipped') ? 'skipped' : 'done'
+  return children.some((child) => child.state === 'skipped') ? 'skipped' : 'done'
 }
