@@ -1,6 +1,8 @@
 // Chooses who shows what happens: the live tree on a terminal, one line per event anywhere else, the forms that GitHub
 // and GitLab understand, and the event file. What is printed to stdout at the end is made by document.ts and error.ts.
 import type { Renderer } from '../domain/event.ts'
+import { createGithub } from './github.ts'
+import { createGitlab } from './gitlab.ts'
 import { createLive, type Screen } from './live.ts'
 import { createEventFile, createEventStream } from './ndjson.ts'
 import { createPlain } from './plain.ts'
@@ -44,6 +46,8 @@ function screenFor(options: RendererOptions): Renderer {
   const isCi = (env.CI ?? '') !== '' && env.CI !== 'false' && env.CI !== '0'
   const isLive = options.live !== false && isTerminal && !isCi && env.TERM !== 'dumb' && !flags.quiet
   if (isLive) return createLive(stderr, { ...flags, columns, rows, now: Date.now })
+  if (env.GITHUB_ACTIONS === 'true') return createGithub(stderr, flags, env.GITHUB_STEP_SUMMARY ?? null)
+  if (env.GITLAB_CI === 'true') return createGitlab(stderr, flags)
   return createPlain(stderr, flags)
 }
 

@@ -177,6 +177,14 @@ export const PHASES = {
   finish: 'finish',
 } as const satisfies Record<Extract<RolloutEvent, { type: 'phase' }>['name'], string>
 
+/** Where a log that folds begins a new part; null: it goes on in the one that is open. */
+export function groupTitle(event: RolloutEvent): string | null {
+  // Hosts are reached while they are looked at, and the batches are what the rollout consists of.
+  if (event.type === 'phase' && event.state === 'started' && event.name !== 'look' && event.name !== 'rollout')
+    return oneLine(phaseWords(event))
+  return event.type === 'batch.started' ? oneLine(`${event.title}: ${names(event.hosts)}`) : null
+}
+
 function phaseWords(event: Extract<RolloutEvent, { type: 'phase' }>): string {
   const detail = event.detail === undefined ? '' : `: ${event.detail}`
   switch (event.state) {
