@@ -65,7 +65,7 @@ export function verdictOf(state: State | 'invalid'): GateVerdict {
 }
 
 /** Why it passed, failed or could not say, from the clauses that count. */
-export function reasonOf(judgements: readonly Judgement[], verdict: GateVerdict, at: At, subject: string): string {
+export function reasonOf(judgements: readonly Judgement[], verdict: GateVerdict, at: At | null, subject: string): string {
   const counting = judgements.filter((judgement) => judgement.counts)
   const deciding = counting.filter(({ finding }) => verdictOf(finding.state) === verdict)
   const sentences = deciding.map(({ clause, finding }) =>
@@ -73,10 +73,11 @@ export function reasonOf(judgements: readonly Judgement[], verdict: GateVerdict,
   )
   const [first = 'nothing was asked'] = sentences
   if (verdict !== 'pass') return sentences.length > 1 ? `${first}; and ${sentences.length - 1} more` : first
-  if (counting.length === 0) return `no clause counts (all only warn or are shadows), ${showAt(at)}`
+  const when = at === null ? '' : ` ${showAt(at)}`
+  if (counting.length === 0) return `no clause counts: all only warn or are shadows${when}`
   if (counting.length === 1) return first
   const slower = sentences.filter((sentence) => sentence.includes(' by '))
-  return `${counting.length} clauses hold ${showAt(at)}${slower.length === 0 ? '' : `; ${slower.join('; ')}`}`
+  return `${counting.length} clauses hold${when}${slower.length === 0 ? '' : `; ${slower.join('; ')}`}`
 }
 
 export function subjectOf(plan: Pick<GatePlan, 'arms'>): string {

@@ -1,0 +1,179 @@
+// Results of other tools, judged by how much they say (load-and-gates.md, 6). What a source cannot support is an error
+// before anything is touched: a p99 that is in no file must not become a number from somewhere. Careful about tools that
+// hide failures or stalls: what they cannot see is said beside the verdict.
+import { type Clause, isRelative, showMetric } from '../domain/clause.ts'
+import type { ImportCapabilities, ImportEvidence, ImportLevel } from '../domain/evidence.ts'
+import type { GatePlan, GateReport } from '../domain/gate.ts'
+import { emptyHistogram, mergeInto } from '../domain/histogram.ts'
+import { failuresOf } from '../domain/slice.ts'
+import { judgeAbsolute, type Totals } from './absolute.ts'
+import { answered } from './answers.ts'
+import { decide, type State } from './decide.ts'
+import type { Judgement } from './evaluate.ts'
+import { reasonOf, resultOf, verdictOf } from './report.ts'
+import { measuredSeconds } from './seconds.ts'
+import { summariseTargets } from './targets.ts'
+import { createWatch } from './watch.ts'
+
+/** How another tool's run labels the two releases. */
+export const IMPORT_ARMS = { canary: ['canary'], old: ['baseline'] } as const
+
+/** Why a clause cannot be judged from such a source; null: it can. */
+export function whyUnsupported(clause: Clause, level: ImportLevel, can: ImportCapabilities): string | null {
+  const name = showMetric(clause.metric)
+  if (isRelative(clause)) {
+    if (level !== 'A')
+      return `${clause.text}: comparing needs every request with its time; this source has ${level === 'B' ? 'intervals' : 'totals'} only`
+    return can.hasArms ? null : `${clause.text}: comparing needs requests labelled by host (arm=canary and arm=baseline); these are not`
+  }
+  switch (clause.metric.kind) {
+    case 'quantile':
+      if (!can.canMeasureLatency) return `${clause.text}: the latencies of this source are not to be trusted`
+      if (can.quantiles !== null && !can.quantiles.includes(clause.metric.q))
+        return `${clause.text}: the source does not say ${name}; it says ${can.quantiles.map((q) => `p${Number((q * 100).toPrecision(10))}`).join(', ') || 'no quantile'}`
+      return null
+    case 'max':
+      return can.canMeasureLatency ? null : `${clause.text}: the latencies of this source are not to be trusted`
+    case 'errors':
+      return can.canCountErrors ? null : `${clause.text}: this source leaves failed requests out`
+    case 'slow':
+      return can.canMeasureLatency && can.quantiles === null
+        ? null
+        : `${clause.text}: counting slow requests needs a histogram or every request`
+    case 'rps':
+      return clause.limit.against === 'offered' && !can.knowsOffered ? `${clause.text}: the source does not say what was offered` : null
+    case 'value':
+    case 'burn':
+    case 'capacity':
+    case 'restart.lost':
+      return `${clause.text}: ${name} is not in results of load tests`
+    default:
+      return clause.metric satisfies never
+  }
+}
+
+export function judgeImport(gate: string, evidence: ImportEvidence): GateReport {
+  const compares =
+    evidence.clauses.some(isRelative) &&
+    evidence.clauses.every((clause) => whyUnsupported(clause, evidence.level, evidence.capabilities) === null)
+  return compares ? judgePaired(gate, evidence) : judgeTotals(gate, evidence)
+}
+
+/** Requests of both arms with their times: the whole procedure, with one look at the end. */
+function judgePaired(gate: string, evidence: ImportEvidence): GateReport {
+  const seconds = measuredSeconds(evidence.slices, [])
+  const plan: GatePlan = {
+    ...{
+      version: 1,
+      gate,
+      clauses: evidence.clauses,
+      arms: IMPORT_ARMS,
+      atLeastSeconds: seconds.length,
+      atMostSeconds: Math.max(1, seconds.length),
+    },
+    ...{
+      ratePerArm: null,
+      blockSeconds: null,
+      confidence: { ...evidence.confidence, looks: 1 },
+      extend: 0,
+      resamples: 1000,
+      seed: `import/${evidence.format}`,
+    },
+    ...{ background: 'equal', settingsHash: '' },
+  }
+  const watch = createWatch(plan, null)
+  const facts = { steady: null, distrust: evidence.distrust, aborted: null, restart: null, capacity: null, passes: [] }
+  let report: GateReport | null = null
+  for (const second of seconds) report ??= watch.add(second, facts)
+  report ??= watch.end(facts)
+  const clauses = report.clauses.map((clause) => ({ ...clause, source: 'import' as const }))
+  return { ...report, clauses, warnings: [...report.warnings, ...evidence.warnings, ...hiddenThings(evidence)] }
+}
+
+function judgeTotals(gate: string, evidence: ImportEvidence): GateReport {
+  const totals = totalsOf(evidence)
+  const warnings = [...evidence.warnings, ...hiddenThings(evidence)]
+  const judgements = evidence.clauses.map((clause): Judgement => {
+    const why = whyUnsupported(clause, evidence.level, evidence.capabilities)
+    const levels = { alpha: evidence.confidence.falseAlarm, beta: evidence.confidence.falsePass }
+    const bound =
+      clause.limit.against === 'bound' ? clause.limit.value : clause.limit.against === 'offered' ? clause.limit.share : Number.NaN
+    const isPossible = why === null && !Number.isNaN(bound)
+    const note = why ?? `${clause.text}: judged only against a concurrent run or a fixed limit`
+    const finding = isPossible
+      ? judgeAbsolute(clause, totals, bound, levels)
+      : ({ unit: 'number', estimate: null, low: null, high: null, bound: null, state: 'invalid', note } as const)
+    return { clause, finding, counts: clause.mode === 'gate' }
+  })
+  const distrust = [...evidence.distrust]
+  if (totals.arrivals === 0) distrust.unshift('nothing was measured: the file holds no request')
+  else if (totals.failures === totals.arrivals) distrust.unshift(`the target has not answered one of ${totals.arrivals} requests`)
+  const results = judgements.map((judgement) => ({ ...resultOf(judgement, null, ''), source: 'import' as const }))
+  const targets = summariseTargets(evidence.slices, totals.seconds)
+  const { verdict, reason } = endingOf(judgements, distrust)
+  return { ...answered(gate, verdict, reason, results, { distrust, warnings }), targets }
+}
+
+function endingOf(judgements: readonly Judgement[], distrust: readonly string[]) {
+  if (distrust.length > 0) return { verdict: 'invalid', reason: distrust.join('; ') } as const
+  const states = judgements.filter((judgement) => judgement.counts).map(({ finding }) => finding.state)
+  if (states.includes('invalid')) return { verdict: 'invalid', reason: reasonOf(judgements, 'invalid', null, '') } as const
+  if (states.length === 0)
+    return judgements.length === 0
+      ? ({ verdict: 'invalid', reason: 'nothing was asked' } as const)
+      : ({ verdict: 'pass', reason: 'no clause counts' } as const)
+  // `invalid` was ruled out above; the type cannot know.
+  const decision = decide(states as readonly State[], true)
+  const verdict = verdictOf(decision === 'pass' || decision === 'fail' ? decision : 'open')
+  return { verdict, reason: reasonOf(judgements, verdict, null, '') } as const
+}
+
+function totalsOf(evidence: ImportEvidence): Totals {
+  if (evidence.totals !== null) {
+    const { requests, failures, seconds, offered, quantilesMs, maxMs } = evidence.totals
+    return {
+      arrivals: requests,
+      failures,
+      offered: offered ?? 0,
+      seconds: seconds ?? 0,
+      histogram: null,
+      quantilesMs,
+      maxMs,
+      blockRates: [],
+    }
+  }
+  const histogram = emptyHistogram()
+  const measured = evidence.slices.filter((slice) => slice.warmup !== true)
+  const perSecond = new Map<number, number>()
+  const total = { arrivals: 0, failures: 0, offered: 0 }
+  for (const slice of measured) {
+    const failures = failuresOf(slice)
+    mergeInto(histogram, slice.response)
+    total.arrivals += slice.done + failures
+    total.failures += failures
+    total.offered += slice.offered
+    perSecond.set(slice.second, (perSecond.get(slice.second) ?? 0) + slice.done)
+  }
+  if (perSecond.size === 0) return { ...total, seconds: 0, histogram, blockRates: [] }
+  const [first, last] = [...perSecond.keys()].reduce(
+    ([low, high], second) => [Math.min(low, second), Math.max(high, second)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  )
+  const blockRates: number[] = []
+  for (let start = first; start + 5 <= last + 1; start += 5) {
+    let good = 0
+    for (let second = start; second < start + 5; second += 1) good += perSecond.get(second) ?? 0
+    blockRates.push(good / 5)
+  }
+  return { ...total, seconds: last - first + 1, histogram, blockRates }
+}
+
+function hiddenThings({ clauses, capabilities, format }: ImportEvidence): readonly string[] {
+  const warnings: string[] = []
+  if (capabilities.hidesRetries && clauses.some((clause) => clause.metric.kind === 'errors'))
+    warnings.push(`${format} sends again what a connection lost: transport failures may be hidden`)
+  const isTail = (clause: Clause): boolean => clause.metric.kind === 'max' || (clause.metric.kind === 'quantile' && clause.metric.q >= 0.9)
+  if (capabilities.isClosedModel && clauses.some(isTail))
+    warnings.push(`${format} waits for answers before it sends (closed model): stalls are under-reported in the tail`)
+  return warnings
+}

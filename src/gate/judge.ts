@@ -1,0 +1,43 @@
+// Evidence → verdict: pure, and the same for a gate that has just ended and for one that is explained a year later. Request
+// evidence is fed to the same watch that judged it live. A gate that measured nothing can never pass, whatever it rests on.
+import type { Evidence, RequestEvidence } from '../domain/evidence.ts'
+import type { GateReport, GateSettings } from '../domain/gate.ts'
+import { judgeApproval, judgeCommand } from './answers.ts'
+import type { Facts } from './evaluate.ts'
+import { judgeImport } from './imports.ts'
+import { judgePrometheus } from './prometheus.ts'
+import { measuredSeconds } from './seconds.ts'
+import { createWatch } from './watch.ts'
+
+/** @param gate its name and clauses; for request evidence the plan's own are used */
+export function judge(gate: Pick<GateSettings, 'name' | 'pass'>, evidence: Evidence): GateReport {
+  switch (evidence.kind) {
+    case 'requests':
+      return judgeRequests(evidence)
+    case 'prometheus':
+      return judgePrometheus(gate.name, gate.pass, evidence)
+    case 'command':
+      return judgeCommand(gate.name, evidence)
+    case 'approval':
+      return judgeApproval(gate.name, evidence)
+    case 'import':
+      return judgeImport(gate.name, evidence)
+    default:
+      return evidence satisfies never
+  }
+}
+
+export function judgeRequests(evidence: RequestEvidence): GateReport {
+  const { plan } = evidence
+  const watch = createWatch(plan, evidence.calibration)
+  const facts: Facts = evidence
+  let extension = 0
+  for (const second of measuredSeconds(evidence.slices, evidence.generator)) {
+    const report = watch.add(second, facts)
+    if (report === null) continue
+    // It could not say, and somebody gave it more time: then it went on.
+    if (report.verdict !== 'inconclusive' || extension >= evidence.extensions || watch.nextLook() === null) return report
+    extension += 1
+  }
+  return watch.end(facts)
+}
