@@ -90,14 +90,15 @@ export function* imagine(
 
 function slice(target: string, second: number, count: number, middle: number, change: Change, dice: Dice): Slice {
   const pauses = dice.uniform() < PAUSE.perSecond
-  const bins: number[] = []
+  const center = middle + Math.log(change.ratio)
+  const bins = new Uint16Array(count)
   for (let request = 0; request < count; request += 1) {
-    let ln = middle + BODY * dice.normal() + Math.log(change.ratio)
+    let ln = center + BODY * dice.normal()
     if (dice.uniform() < TAIL_SHARE) ln -= TAIL_LN * Math.log(dice.uniform())
     let ms = Math.exp(ln)
     if (pauses) ms += Math.max(0, PAUSE.ms - 1000 * dice.uniform())
     if (change.added !== undefined && dice.uniform() < change.added.share) ms += change.added.ms
-    bins.push(binOf(ms))
+    bins[request] = binOf(ms)
   }
   const histogram = counted(bins)
   return {
@@ -106,8 +107,8 @@ function slice(target: string, second: number, count: number, middle: number, ch
   }
 }
 
-function counted(bins: number[]): readonly (readonly [number, number])[] {
-  bins.sort((left, right) => left - right)
+function counted(bins: Uint16Array): readonly (readonly [number, number])[] {
+  bins.sort()
   const pairs: [number, number][] = []
   for (const bin of bins) {
     const last = pairs.at(-1)
