@@ -1,0 +1,74 @@
+// What a driver is given, and what it gives back: the same for the paced and the closed one.
+import type { GeneratorSample, LoadEnd, LoadRange, LoadSettings, LoadValidity, TargetSummary } from '../domain/load.ts'
+import type { Slice } from '../domain/slice.ts'
+import type { WireOptions } from './http.ts'
+import type { ValidityLimits } from './validity.ts'
+
+/** Where requests go. `origin` is the site, for the Host header, the SNI and the certificate, wherever it is reached. */
+export type LoadTarget = Pick<WireOptions, 'origin' | 'address' | 'connect' | 'http2' | 'ca'> & { readonly name: string }
+
+export type LoadPlan = {
+  readonly settings: LoadSettings
+  /** One, or two that get the same requests at the same moments (canary and baseline). */
+  readonly targets: readonly [LoadTarget, ...LoadTarget[]]
+  readonly runId: string
+  /** The same seed sends the same requests at the same moments. */
+  readonly seed: string
+  /** At most: `endWarmup` and `stop` may come before. */
+  readonly warmupMs: number
+  readonly durationMs: number
+  /** Of the measured time: ends of the parts that have an exact count each, such as the looks of a gate. */
+  readonly segmentsMs?: readonly number[]
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly readSecret?: (name: string) => Promise<string>
+  readonly limits?: ValidityLimits
+}
+
+export type LoadProgress = {
+  readonly second: number
+  readonly phase: 'warmup' | 'measuring' | 'draining'
+  readonly targets: readonly {
+    readonly name: string
+    readonly offered: number
+    readonly done: number
+    readonly failed: number
+    readonly inFlight: number
+  }[]
+}
+
+export type LoadHooks = {
+  /** At once: what is in flight is given up and counted as `unfinished`. */
+  readonly signal: AbortSignal
+  /** One for each second, target and step, in order, when all of its arrivals have ended. */
+  readonly onSlice?: (slice: Slice) => void
+  readonly onSample?: (sample: GeneratorSample) => void
+  /** About once a second. */
+  readonly onProgress?: (progress: LoadProgress) => void
+}
+
+export type LoadResult = {
+  readonly runId: string
+  readonly seed: string
+  readonly startedAt: string
+  readonly end: LoadEnd
+  /** A sentence where there is more to say about the end. */
+  readonly endDetail: string | null
+  readonly warmupMs: number
+  readonly measuredMs: number
+  readonly targets: readonly TargetSummary[]
+  readonly validity: LoadValidity
+}
+
+export type LoadRun = {
+  /** The measurement begins with the next whole second. */
+  endWarmup(): void
+  /** Sends no more and waits for what is in flight. */
+  stop(): void
+  readonly done: Promise<LoadResult>
+}
+
+/** adaptive: somebody will call `endWarmup` and `stop` when they have seen enough; else the least of both is taken. */
+export function timesOf(settings: LoadSettings, adaptive: boolean): { readonly warmupMs: number; readonly durationMs: number } {
+  const pick = (range: LoadRange) => (adaptive ? range.atMostMs : range.atLeastMs)
+  return { warmupMs: pick(settings.warmup), durationMs: pick(settings.duration) }
+}
