@@ -45,8 +45,10 @@ export type OpenOptions = {
   readonly hostKeyTypes: readonly HostKeyType[]
   /** Rejects when this key must not be trusted. */
   readonly verify: (key: Buffer) => Promise<void>
-  /** Asked for more as long as what it gave was refused. `accepts`: methods of login that the host names. */
-  readonly identities: AsyncIterator<readonly Identity[], void, { readonly accepts: readonly string[] }>
+  /** Asked for more as long as what it gave was refused. */
+  readonly identities: AsyncIterator<readonly Identity[], void>
+  /** Nothing is left to offer: ways to log in that the host would still take. */
+  readonly onRefused: (accepts: readonly string[]) => void
   readonly keepAliveMs: number
 }
 
@@ -96,6 +98,7 @@ export async function openClient(options: OpenOptions): Promise<SshClient> {
   let reason: Error | null = null
   let refusal: unknown = null
   let accepted: Buffer | null = null
+  let asked = false
 
   // Stays for life: some servers reset after the end, and an error without a listener ends the process.
   client.on('error', (error: Error & { level?: string }) => {
@@ -146,8 +149,18 @@ export async function openClient(options: OpenOptions): Promise<SshClient> {
           )
         },
         authHandler: (accepts, _partial, next) => {
-          identities.next({ accepts: accepts ?? [] }).then(
-            ({ value }) => next(value === undefined ? NOTHING_LEFT : { type: 'agent', username: options.user, agent: new Ring(value) }),
+          if (asked) {
+            options.onRefused(accepts ?? [])
+            next(NOTHING_LEFT)
+            return
+          }
+          identities.next().then(
+            ({ value }) => {
+              if (value !== undefined) return next({ type: 'agent', username: options.user, agent: new Ring(value) })
+              // ssh2 keeps to itself what the host says after an agent's keys; the answer to `none` it passes on.
+              asked = true
+              next({ type: 'none', username: options.user })
+            },
             (error: unknown) => {
               refusal = error
               next(NOTHING_LEFT)

@@ -32,11 +32,7 @@ const MAX_KEYS = 5
 const PASSPHRASE_TRIES = 3
 
 /** Gives keys to offer; asked again when all of them were refused. @throws RollgateError E_KEY for a key that was named and cannot be used */
-export async function* identities(
-  to: Destination,
-  context: LoginContext,
-  notes: LoginNotes,
-): AsyncGenerator<readonly Identity[], void, { readonly accepts: readonly string[] }> {
+export async function* identities(to: Destination, context: LoginContext, notes: LoginNotes): AsyncGenerator<readonly Identity[], void> {
   const { settings } = context
   const named = settings.identity !== undefined
   const texts =
@@ -66,11 +62,11 @@ export async function* identities(
     notes.offered.push(...now.map((identity) => identity.from))
     return now
   }
-  notes.accepts = (yield offered([...first, ...files])).accepts
+  yield offered([...first, ...files])
   for (const text of unknown) {
     if (left <= 0) break
     try {
-      notes.accepts = (yield offered([await unlockedIdentity(text, context)])).accepts
+      yield offered([await unlockedIdentity(text, context)])
     } catch (error) {
       if (!(error instanceof RollgateError) || error.code !== 'E_KEY') throw error
       notes.skipped.push(error)

@@ -152,6 +152,9 @@ async function loginOnce(to: Destination, via: SshClient | null, shared: Shared,
           await decideHostKey(to, key, lines, context)
         },
         identities: identities(to, context, notes),
+        onRefused: (accepts) => {
+          notes.accepts = accepts
+        },
         keepAliveMs: shared.keepAliveMs ?? KEEP_ALIVE_MS,
       })
     } finally {

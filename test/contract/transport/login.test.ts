@@ -62,7 +62,11 @@ describe.skipIf(noSshd !== null)(`logging in${noSshd === null ? '' : ` (skipped:
     const before = shown()
     return () => shown() - before
   }
-  const shown = (): number => sshd.log().split('\n').filter((line) => /^(Failed|Accepted|Postponed) (publickey|none)/.test(line)).length
+  const shown = (): number =>
+    sshd
+      .log()
+      .split('\n')
+      .filter((line) => /^(Failed|Accepted) publickey/.test(line)).length
 
   describe('a key file', () => {
     test.each([
@@ -108,7 +112,9 @@ describe.skipIf(noSshd !== null)(`logging in${noSshd === null ? '' : ` (skipped:
       const ask = somebody({ secrets: ['a', 'b', 'c', 'right'] })
       const transport = sshTransport(sshd, { ask, settings: { identity: { path } } })
       for (const name of ['web-1', 'web-2'])
-        await expect(transport.connect(aHost(name, sshd.port), NEVER)).rejects.toMatchObject({ code: expect.stringMatching(/^E_(AUTH|KEY)$/) })
+        await expect(transport.connect(aHost(name, sshd.port), NEVER)).rejects.toMatchObject({
+          code: expect.stringMatching(/^E_(AUTH|KEY)$/),
+        })
       expect(ask.asked).toHaveLength(3)
       await transport.close()
     })
@@ -232,7 +238,7 @@ describe.skipIf(noSshd !== null)(`logging in${noSshd === null ? '' : ` (skipped:
       const socket = await agent(Array.from({ length: 8 }, () => key('ed25519', { stranger: true })))
       const count = counting()
       expect((await refusal(own(socket))).code).toBe('E_AUTH')
-      expect(count()).toBeLessThanOrEqual(5)
+      expect(count()).toBe(5)
     })
 
     test('with many keys does not keep the one that the configuration names from its turn', async () => {
@@ -265,7 +271,11 @@ describe.skipIf(noSshd !== null)(`logging in${noSshd === null ? '' : ` (skipped:
       const socket = await agent([path])
       const environment = { ...process.env, SSH_AUTH_SOCK: socket }
       // Only the certificate stays.
-      execFileSync('ssh-add', ['-q', '-d', '-'], { env: environment, input: readFileSync(`${path}.pub`), stdio: ['pipe', 'ignore', 'ignore'] })
+      execFileSync('ssh-add', ['-q', '-d', '-'], {
+        env: environment,
+        input: readFileSync(`${path}.pub`),
+        stdio: ['pipe', 'ignore', 'ignore'],
+      })
       expect(execFileSync('ssh-add', ['-L'], { env: environment, encoding: 'utf8' })).toMatch(/^ssh-ed25519-cert-v01[^\n]+\n$/)
       const error = await refusal(own(socket))
       expect(error).toMatchObject({ code: 'E_KEY', message: expect.stringContaining('certificate') })
@@ -320,7 +330,21 @@ function securityKey(): string {
     field(''),
     Buffer.from([0, 0, 0, 1]),
     field(blob),
-    field(Buffer.concat([Buffer.alloc(8), field(type), field(Buffer.alloc(32, 7)), field('ssh:'), Buffer.from([1]), field('handle'), field(''), field('')])),
+    field(
+      Buffer.concat([
+        Buffer.alloc(8),
+        field(type),
+        field(Buffer.alloc(32, 7)),
+        field('ssh:'),
+        Buffer.from([1]),
+        field('handle'),
+        field(''),
+        field(''),
+      ]),
+    ),
   ])
-  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body.toString('base64').match(/.{1,70}/g)?.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`
+  return `-----BEGIN OPENSSH PRIVATE KEY-----\n${body
+    .toString('base64')
+    .match(/.{1,70}/g)
+    ?.join('\n')}\n-----END OPENSSH PRIVATE KEY-----\n`
 }
