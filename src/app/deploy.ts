@@ -9,7 +9,7 @@ import type { AppContext } from './context.ts'
 import { documentError } from './documents.ts'
 import { planDocument } from './plan-document.ts'
 import { prepareRelease, stageEverywhere } from './release.ts'
-import { look, type Prepared, planFor, type RolloutSelection, refusalInfo, runRollout, type Work } from './rollout.ts'
+import { look, type Prepared, planFor, type RolloutSelection, refusalInfo, runRollout, takeLock, type Work } from './rollout.ts'
 import { createTelling } from './telling.ts'
 
 export type DeployOptions = RolloutSelection & {
@@ -93,6 +93,11 @@ export async function push(options: DeployOptions, context: AppContext): Promise
   const base = { version: 1 as const, command: 'push' }
   const session = await openSession(context, { emit, ...options })
   try {
+    await takeLock(session, context, emit, {
+      command: 'push',
+      rollout: 'push',
+      policy: options.waitLockMs === undefined ? { kind: 'refuse' } : { kind: 'wait', waitMs: options.waitLockMs },
+    })
     const facts = await look(context, session, emit)
     const work: Work = { context, session, facts, emit, rollout: 'push' }
     const release = await prepareRelease(work, options)
@@ -119,6 +124,7 @@ export async function push(options: DeployOptions, context: AppContext): Promise
       work,
       release,
       session.chosen.map((host) => host.name),
+      session.fence,
     ).then(
       (staged) => ({ staged, failed: null }),
       (error: unknown) => ({ staged: [], failed: errorInfo(error) }),

@@ -1,6 +1,6 @@
 // lock: who holds the fleet. lock release: takes it away, after the environment's name was typed: every epoch goes up, so
 // that a holder who is alive after all is refused by each host, and unfinished rollouts are closed where they stand.
-import type { BaseDocument, StatusDocument } from '../domain/document.ts'
+import type { LockDocument, StatusDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Facts } from '../domain/facts.ts'
 import type { HostName } from '../domain/host.ts'
@@ -11,22 +11,6 @@ import { look, takeLock } from './rollout.ts'
 import type { Session } from './session.ts'
 import { createTelling } from './telling.ts'
 import { nextForUnfinished, unfinishedIn } from './unfinished.ts'
-
-export type LockDocument = BaseDocument & {
-  readonly lock: StatusDocument['lock']
-  readonly unfinished: StatusDocument['unfinished']
-  readonly hosts: readonly {
-    readonly name: HostName
-    readonly epoch: number
-    readonly holder: string | null
-    readonly rollout: string | null
-    readonly command: string | null
-    readonly live: boolean
-    readonly leftMs: number
-    readonly heartbeatAgeMs: number | null
-  }[]
-  readonly released: boolean
-}
 
 export async function lock(context: AppContext): Promise<LockDocument> {
   const { emit } = createTelling('lock', context.renderers, () => new Date())

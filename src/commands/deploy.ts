@@ -1,5 +1,5 @@
 import { RollgateCommand } from './base.ts'
-import { eventsFlag, given, selectionFlags } from './flags.ts'
+import { durationMs, eventsFlag, given, selectionFlags, waitLockFlag } from './flags.ts'
 import { Flags } from './oclif.ts'
 import { releaseFlags } from './release-flags.ts'
 
@@ -16,6 +16,7 @@ export default class Deploy extends RollgateCommand {
     ...selectionFlags,
     ...releaseFlags,
     ...eventsFlag,
+    ...waitLockFlag,
     plan: Flags.string({ helpValue: 'FILE', description: 'Carry out this stored plan; refused when it is stale' }),
     'dry-run': Flags.boolean({ description: 'Print the plan and change nothing (as rollgate plan)', exclusive: ['plan'] }),
     out: Flags.string({ helpValue: 'FILE', description: 'With --dry-run: store the plan', dependsOn: ['dry-run'] }),
@@ -25,7 +26,18 @@ export default class Deploy extends RollgateCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Deploy)
     const { hosts, roles, artifact, release, rebuild, plan, out, 'dry-run': dryRun, 'detailed-exitcode': detailedExitcode } = flags
-    const options = given({ hosts, roles, artifact, release, rebuild, plan, out, dryRun, detailedExitcode })
+    const options = given({
+      waitLockMs: durationMs(flags['wait-lock']),
+      hosts,
+      roles,
+      artifact,
+      release,
+      rebuild,
+      plan,
+      out,
+      dryRun,
+      detailedExitcode,
+    })
     await this.carryOut(flags, async (context) => (await import('../app/deploy.ts')).deploy(options, context), { interrupts: 'rollout' })
   }
 }

@@ -27,6 +27,30 @@ export const eventsFlag = {
   events: Flags.string({ helpValue: 'FILE', description: 'Every event as one JSON object a line; - for stdout' }),
 }
 
+/** `15m` as milliseconds. */
+export const waitLockFlag = {
+  'wait-lock': Flags.string({
+    helpValue: 'DURATION',
+    description: "Wait so long for somebody else's rollout to end [refuse, exit 10]",
+    parse: async (value) => {
+      if (!/^\d{1,6}(s|m|h)$/.test(value))
+        throw new RollgateError('E_USAGE', `--wait-lock wants a duration with its unit, not ${JSON.stringify(value)}`, {
+          hints: ['--wait-lock 15m'],
+        })
+      return value
+    },
+  }),
+}
+
+const UNIT_MS = { s: 1_000, m: 60_000, h: 3_600_000 } as const
+
+export function durationMs(text: string | undefined): number | undefined {
+  const found = /^(\d{1,6})(s|m|h)$/.exec(text ?? '')
+  if (found === null) return undefined
+  const unit = found[2] === 's' || found[2] === 'm' || found[2] === 'h' ? found[2] : 's'
+  return Number(found[1]) * UNIT_MS[unit]
+}
+
 export function names(description: string, helpValue: string) {
   return Flags.string({
     multiple: true,

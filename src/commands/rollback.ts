@@ -1,5 +1,5 @@
 import { RollgateCommand } from './base.ts'
-import { eventsFlag, given, selectionFlags } from './flags.ts'
+import { durationMs, eventsFlag, given, selectionFlags, waitLockFlag } from './flags.ts'
 import { Args, Flags } from './oclif.ts'
 
 export default class Rollback extends RollgateCommand {
@@ -14,6 +14,7 @@ export default class Rollback extends RollgateCommand {
   static override flags = {
     ...selectionFlags,
     ...eventsFlag,
+    ...waitLockFlag,
     force: Flags.boolean({ description: 'Even to a release that failed', dependsOn: ['reason'] }),
     reason: Flags.string({ helpValue: 'TEXT', description: 'Why it is forced; kept with the rollout', dependsOn: ['force'] }),
   }
@@ -21,7 +22,7 @@ export default class Rollback extends RollgateCommand {
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Rollback)
     const { hosts, roles, force, reason } = flags
-    const options = given({ hosts, roles, force, reason, release: args.release })
+    const options = given({ waitLockMs: durationMs(flags['wait-lock']), hosts, roles, force, reason, release: args.release })
     await this.carryOut(flags, async (context) => (await import('../app/rollback.ts')).rollback(options, context), {
       interrupts: 'rollout',
     })

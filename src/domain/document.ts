@@ -195,3 +195,20 @@ export type SetupDocument = BaseDocument & {
     readonly error?: { readonly code: string; readonly message: string }
   }[]
 }
+
+/** `lock` and `lock release`. */
+export type LockDocument = BaseDocument & {
+  readonly lock: StatusDocument['lock']
+  readonly unfinished: StatusDocument['unfinished']
+  readonly hosts: readonly {
+    readonly name: HostName
+    readonly epoch: number
+    readonly holder: string | null
+    readonly rollout: string | null
+    readonly command: string | null
+    readonly live: boolean
+    readonly leftMs: number
+    readonly heartbeatAgeMs: number | null
+  }[]
+  readonly released: boolean
+}

@@ -13,11 +13,12 @@ const HURRY_MS = 10_000
 /** Never fails the rollout: what could not be written is warned of. */
 export async function finishHosts(run: Run, outcome: Outcome): Promise<void> {
   const { ports, rollout, signal } = run.context
-  const touched = run.plan.batches.flatMap((batch) => batch.tracks).filter((track) => isTouched(run, track))
+  // Every host of the plan was opened, touched or not: one that stays open would keep everybody out.
+  const opened = run.plan.batches.flatMap((batch) => batch.tracks)
   const unserved = run.plan.unchanged
   await Promise.all(
-    [...touched.map((track) => track.host), ...(outcome.kind === 'succeeded' ? unserved : [])].map(async (host) => {
-      const track = touched.find((candidate) => candidate.host === host)
+    [...opened.map((track) => track.host), ...(outcome.kind === 'succeeded' ? unserved : [])].map(async (host) => {
+      const track = opened.find((candidate) => candidate.host === host)
       try {
         const removed = await ports
           .host(host)

@@ -5,6 +5,7 @@ import { createStyle } from './style.ts'
 import { checkText } from './text-check.ts'
 import { type ConfigText, configText } from './text-config.ts'
 import { historyText, releasesText, statusText } from './text-fleet.ts'
+import { type LockText, lockText } from './text-lock.ts'
 import { type DemoText, demoText, handText, type InitText, initText, pushText, setupText } from './text-others.ts'
 import { planText } from './text-plan.ts'
 import { rolloutText } from './text-rollout.ts'
@@ -34,6 +35,7 @@ function textOf(document: BaseDocument, options: DocumentTextOptions): readonly 
   if (has(document, 'hosts', 'minReadySeen', 'gates'))
     return rolloutText(document as unknown as Parameters<typeof rolloutText>[0], style, verbose)
   if (has(document, 'hosts', 'drift', 'unfinished')) return statusText(document as unknown as Parameters<typeof statusText>[0], style)
+  if (has(document, 'hosts', 'lock', 'released')) return lockText(document as unknown as LockText, style)
   if (has(document, 'hosts', 'built')) return pushText(document as unknown as Parameters<typeof pushText>[0], style)
   if (has(document, 'text', 'written', 'items')) return initText(document as unknown as InitText, style)
   if (has(document, 'items')) return checkText(document as unknown as { readonly items: readonly CheckItem[] }, style)

@@ -2,7 +2,9 @@
 import type { Hook } from '../../src/domain/config.ts'
 import type { Outcome } from '../../src/domain/outcome.ts'
 import type { Plan } from '../../src/domain/plan.ts'
+import type { ExecuteContext } from '../../src/domain/ports.ts'
 import { buildPlan } from '../../src/plan/build.ts'
+import { unfinishedOf } from '../../src/plan/situation.ts'
 import { aConfig, aHost, theFacts } from '../helpers/builders.ts'
 import { makeWorld, type World } from '../helpers/imaginary.ts'
 
@@ -112,3 +114,19 @@ export const scenarios: readonly Scenario[] = [
 /** What must be the same in the end, whatever happened on the way. */
 export const final = (world: World) =>
   [...world.hosts.values()].map((host) => ({ name: host.name, current: host.current, running: host.running, admin: host.admin }))
+
+/** Hosts whose ledger would keep everybody out: nothing but a stuck rollout may leave one. */
+export const stillOpen = (world: World): readonly string[] =>
+  [...world.hosts.values()].filter((host) => unfinishedOf(host.ledger) !== null).map((host) => host.name)
+
+const { hosts, defaults, roles, rollout, hooks } = aConfig([])
+
+/** The `open` entry on a host, as a rollout's first act. */
+export function open(context: ExecuteContext, host: string, plan: Plan): Promise<void> {
+  return context.ports
+    .host(host)
+    .open(
+      { version: 1, rollout: 'x', by: 'test', command: 'deploy', plan, settings: { hosts, defaults, roles, rollout, hooks } },
+      context.signal,
+    )
+}
