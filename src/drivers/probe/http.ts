@@ -27,10 +27,15 @@ export async function httpOver(
   },
 ): Promise<HttpAnswer> {
   const host = request.host.includes(':') ? `[${request.host}]` : request.host
+  let given = false
   const client = new Client(`http://${host}:${request.port}`, {
-    // Not at once: undici is still choosing a request then, and would never look at it again.
-    // Its types want a net.Socket; it uses what every Duplex has.
-    connect: (_options, done) => void setImmediate(() => done(null, stream as never)),
+    // Not at once: undici is still choosing a request then, and would never look at it again. And only one time: it
+    // would take the dead stream again and again. Its types want a net.Socket; it uses what every Duplex has.
+    connect(_options, done) {
+      const again = given
+      given = true
+      setImmediate(() => (again ? done(new Error('the connection was closed'), null) : done(null, stream as never)))
+    },
     pipelining: 1,
     headersTimeout: 0,
     bodyTimeout: 0,
