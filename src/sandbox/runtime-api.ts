@@ -11,6 +11,8 @@ export type RuntimeState = {
   /** The port that is shown as each server's own: what the hosts call it. */
   readonly shownPort: number
   readonly startedAt: number
+  /** Seconds since the epoch. Kept, not computed: it tells one process from the next. */
+  readonly startedEpoch: number
 }
 
 type Severity = 3 | 6
@@ -178,7 +180,7 @@ function showInfo(state: RuntimeState): string {
     ['CumReq', state.servers.reduce((sum, server) => sum + server.total, 0)],
     ['node', hostname()],
     ['Stopping', 0],
-    ['Start_time_sec', Math.round(Date.now() / 1000) - uptime],
+    ['Start_time_sec', state.startedEpoch],
   ]
   return `${facts.map(([name, value]) => `${name}: ${value}`).join('\n')}\n`
 }

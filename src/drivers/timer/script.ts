@@ -36,11 +36,13 @@ export function safeName(text: string): string {
 /** Puts an entry there, renews the beat, starts the watcher where none runs. Other rollouts' folders of this scope are stale: we hold the lock. */
 export function armScript(folder: TimerFolder, id: string, entry: string, seconds: number): string {
   const name = safeName(id)
+  // Without it the last line would be an empty one.
+  const text = entry.trimEnd()
   return `${place(folder)}mkdir -p "$rt_dir" 2>/dev/null || exit ${TIMER_EXIT}
 for rt_old in "$rt_base"/*; do [ "$rt_old" = "$rt_dir" ] || [ ! -d "$rt_old" ] || rm -rf "$rt_old"; done
-printf '%s\\n' ${quote(entry)} >"$rt_dir/new" 2>/dev/null || exit ${TIMER_EXIT}
+printf '%s\\n' ${quote(text)} >"$rt_dir/new" 2>/dev/null || exit ${TIMER_EXIT}
 # The last line tells a whole entry from one that a full disk has cut.
-case $(tail -n 1 "$rt_dir/new") in ${quote(lastLine(entry))}) ;; *) exit ${TIMER_EXIT};; esac
+case $(tail -n 1 "$rt_dir/new") in ${quote(lastLine(text))}) ;; *) exit ${TIMER_EXIT};; esac
 mv -f "$rt_dir/new" "$rt_dir/entry.${name}" || exit ${TIMER_EXIT}
 ${beatShell(seconds)}printf '%s\\n' ${quote(watcher(folder))} >"$rt_dir/watch" || exit ${TIMER_EXIT}
 ${START}`
