@@ -71,7 +71,7 @@ function annotation(kind: 'warning' | 'error', told: Told): string {
 }
 
 export function escapeData(text: string): string {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
+  return defuse(text).replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
 }
 
 export function escapeProperty(text: string): string {
