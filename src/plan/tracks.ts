@@ -31,7 +31,7 @@ const onHost = (hooks: readonly Hook[], release: ReleaseId): readonly StepAction
 
 export function forwardSteps(move: Move, config: Config, isolatedGates: readonly string[]): readonly Step[] {
   const { drain, to } = move
-  if (move.onlyEnable) return numbered(move.host, '', [{ kind: 'prove', release: to }, { kind: 'enable' }])
+  if (move.onlyEnable) return numbered(move.host, '', [{ kind: 'prove', release: answering(to) }, { kind: 'enable' }])
   const out: StepAction = { kind: 'drain', deadlineMs: drain.deadlineMs, onDeadline: drain.onDeadline }
   const gates: readonly StepAction[] = isolatedGates.map((gate) => ({ kind: 'gate', gate }))
   if (move.intent === 'restart' || to === null) {
@@ -48,10 +48,15 @@ export function forwardSteps(move: Move, config: Config, isolatedGates: readonly
     { kind: 'activate', release: to },
     { kind: 'restart', release: to },
     ...onHost(config.hooks.after_activate, to),
-    { kind: 'prove', release: to },
+    { kind: 'prove', release: answering(to) },
     ...gates,
     { kind: 'enable' },
   ])
+}
+
+/** A release of ours answers with its id; a folder that another tool made, and that a rollback goes to, knows of none. */
+function answering(release: ReleaseId | null): ReleaseId | null {
+  return release !== null && /^r\d+-[0-9a-f]{8}$/.test(release) ? release : null
 }
 
 /** Larger means are allowed on the way back: a drain that does not end is cut, because staying is worse. */
