@@ -1,77 +1,81 @@
 // logs: the services' own log lines of the selected hosts, prefixed, as they come; -f follows until Ctrl-C.
+import type { CommandResult } from '../domain/command.ts'
 import type { ExecDocument } from '../domain/document.ts'
-import { errorInfo } from '../domain/error.ts'
+import { errorInfo, RollgateError } from '../domain/error.ts'
+import type { Connection } from '../domain/transport.ts'
+import { cleanText } from '../util/text.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
+import { type ExecHost, execDocument, failureOf, onHost, showLine } from './exec.ts'
 import type { Selection } from './rollout.ts'
 import { createTelling } from './telling.ts'
 
 export type LogsOptions = Selection & { readonly follow?: boolean; readonly since?: string; readonly lines?: number }
 
+const USUAL_LINES = 50
+
 export async function logs(options: LogsOptions, context: AppContext): Promise<ExecDocument> {
   const { emit } = createTelling('logs', context.renderers, () => new Date())
   const session = await openSession(context, { emit, ...options })
   try {
-    const width = Math.max(...session.chosen.map((host) => host.name.length), 0)
-    const connections = await session.connectAll(session.chosen, context.signal)
-    const stop = AbortSignal.any([context.signal, context.control.asked])
+    const chosen = session.chosen.filter((host) => session.manager(host).units.length > 0)
+    if (chosen.length === 0)
+      throw new RollgateError('E_USAGE', 'there are no logs: no service is configured for these hosts', { hints: ['set service.kind'] })
+    const width = Math.max(...chosen.map((host) => host.name.length))
+    const connections = await session.connectAll(chosen, context.signal)
+    const signal = AbortSignal.any([context.signal, context.control.asked])
+    // All of them at once, however many: each follows for ever.
     const hosts = await Promise.all(
-      session.chosen.map(async (host): Promise<ExecDocument['hosts'][number]> => {
-        const connection = connections.get(host.name)
-        const gone = { name: host.name, exitCode: null, stdout: '', stderr: '' }
-        if (connection === undefined) return { ...gone, error: { code: 'E_UNREACHABLE', message: 'not tried' } }
-        if (connection instanceof Error) return { ...gone, error: { code: connection.code, message: connection.message } }
-        const manager = session.manager(host)
-        const results = await Promise.all(
-          manager.units.map(async (unit) => {
-            const command = manager.logs(unit, {
-              lines: options.lines ?? 50,
-              follow: options.follow === true,
-              ...(options.since === undefined ? {} : { since: options.since }),
-            })
-            const label = manager.units.length > 1 ? `${host.name.padEnd(width)} ${unit}` : host.name.padEnd(width)
-            try {
-              const onLine = (line: { stream: string; text: string }): void => {
-                if (!context.flags.json) context.stdout(`${label} | ${line.text}`)
+      chosen.map((host) =>
+        onHost(host.name, connections.get(host.name), async (connection) => {
+          const manager = session.manager(host)
+          const results = await Promise.all(
+            manager.units.map((unit) => {
+              const label = manager.units.length > 1 ? `${host.name.padEnd(width)} ${unit}` : host.name.padEnd(width)
+              const { follow = false, since, lines = USUAL_LINES } = options
+              const command = manager.logs(unit, { lines, follow, ...(since === undefined ? {} : { since }) })
+              const onLine = (line: { readonly text: string }): void => {
+                if (!context.flags.json) context.stdout(`${label} | ${showLine(line.text)}`)
               }
-              return await connection.run(command, { signal: stop, onLine })
-            } catch (error) {
-              // Ctrl-C is how following ends.
-              if (errorInfo(error).code === 'E_CANCELLED' && options.follow === true) return null
-              throw error
-            }
-          }),
-        )
-        const done = results.flatMap((result) => (result === null ? [] : [result]))
-        const bad = done.find((result) => result.exitCode !== 0)
-        return {
-          name: host.name,
-          exitCode: bad === undefined ? 0 : bad.exitCode,
-          stdout: done.map((result) => result.stdout).join(''),
-          stderr: done.map((result) => result.stderr).join(''),
-        }
-      }),
+              return followed(connection.run(command, { signal, onLine }), follow)
+            }),
+          )
+          return resultOf(
+            host.name,
+            results.flatMap((result) => (result === null ? [] : [result])),
+          )
+        }),
+      ),
     )
-    const unreachable = hosts.filter((host) => host.error !== undefined)
-    const failed = hosts.filter((host) => host.error === undefined && host.exitCode !== 0)
-    const exitCode = failed.length > 0 ? 12 : unreachable.length > 0 ? 4 : 0
-    return {
-      version: 1,
-      command: 'logs',
-      exitCode,
-      outcome: exitCode === 0 ? 'ok' : 'failed',
-      ...(exitCode === 0
-        ? {}
-        : {
-            error: {
-              code: exitCode === 4 ? ('E_UNREACHABLE' as const) : ('E_EXEC_FAILED' as const),
-              message: `no logs from ${[...failed, ...unreachable].map((host) => `${host.name} (${host.error?.message ?? host.stderr.trim().split('\n')[0] ?? ''})`).join(', ')}`,
-              hints: [],
-            },
-          }),
-      hosts,
-    }
+    return execDocument('logs', hosts, (bad) => `no logs from ${bad.map(whyNot).join(', ')}`)
   } finally {
     await session.close()
   }
+}
+
+/** Ctrl-C is how following ends: null. */
+async function followed(running: ReturnType<Connection['run']>, follow: boolean): Promise<CommandResult | null> {
+  try {
+    return await running
+  } catch (error) {
+    if (follow && errorInfo(error).code === 'E_CANCELLED') return null
+    throw error
+  }
+}
+
+function resultOf(name: string, results: readonly CommandResult[]): ExecHost {
+  const bad = results.find((result) => result.exitCode !== 0)
+  const lost = results.some((result) => result.lost)
+  return {
+    name,
+    exitCode: bad === undefined ? 0 : bad.exitCode,
+    stdout: results.map((result) => result.stdout).join(''),
+    stderr: results.map((result) => result.stderr).join(''),
+    ...(lost ? { error: { code: 'E_LOST', message: 'the connection was lost' } } : {}),
+  }
+}
+
+function whyNot(host: ExecHost): string {
+  const said = cleanText(host.stderr.trim().split('\n')[0] ?? '', 200)
+  return said === '' || host.error !== undefined ? failureOf(host) : `${host.name} (${said})`
 }

@@ -87,8 +87,11 @@ fi
 exit 0`
 }
 
-function ownLogs(layout: Layout, options: { readonly lines: number; readonly follow?: boolean }): string {
-  return `exec tail -n ${Math.max(0, Math.trunc(options.lines))} ${options.follow === true ? '-f ' : ''}${quote(`${layout.state}/logs/service.log`)}`
+/** What the shell lines printed is kept without times: to show everything for `--since` would be a wrong answer. */
+function ownLogs(layout: Layout, options: Parameters<ServiceManager['logs']>[1]): string {
+  if (options.since !== undefined) return `echo 'this log has no times in it: --since needs service.logs, or a systemd unit' >&2; exit 64`
+  return `[ -f ${quote(`${layout.state}/logs/service.log`)} ] || { echo 'nothing was started here yet' >&2; exit 66; }
+exec tail -n ${Math.max(0, Math.trunc(options.lines))} ${options.follow === true ? '-f ' : ''}${quote(`${layout.state}/logs/service.log`)}`
 }
 
 function userLogs(layout: Layout, options: Parameters<ServiceManager['logs']>[1]): string {
