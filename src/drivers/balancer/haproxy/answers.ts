@@ -8,7 +8,7 @@ export type Row = ReadonlyMap<string, string>
 export function parseStat(answer: string): readonly Row[] {
   if (!answer.startsWith('# ')) throw unreadable('show stat', answer)
   const [header = [], ...records] = csv(answer.slice(2))
-  need('show stat', header, ['pxname', 'svname', 'scur', 'qcur', 'status', 'lbtot', 'type'])
+  need('show stat', header, ['pxname', 'svname', 'scur', 'qcur', 'status', 'stot', 'type'])
   return records.filter((fields) => fields.length > 1).map((fields) => rowOf('show stat', header, fields))
 }
 

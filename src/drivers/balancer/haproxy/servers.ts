@@ -68,7 +68,8 @@ export function serverOf(state: Row, stat: Row | undefined): Server {
     queued: number(stat, 'qcur'),
     tracks: text(stat, 'tracked') === '' ? null : text(stat, 'tracked'),
     throttle: number(stat, 'throttle'),
-    total: number(stat, 'lbtot'),
+    // Not lbtot: what persistence sends there is not counted in it.
+    total: number(stat, 'stot'),
   }
 }
 

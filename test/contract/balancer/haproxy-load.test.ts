@@ -1,0 +1,4 @@
+import { conformance } from './conformance.ts'
+import { haproxyRig } from './haproxy-rig.ts'
+
+conformance(haproxyRig('haproxy'), 'load')
