@@ -30,14 +30,17 @@ export function findCommand(argv: readonly string[]): Found {
   }
   const after = [...leading, ...others]
   const whole = entryOf(first)
-  if (whole !== undefined) return { kind: 'command', entry: whole, rest: after, help: asksForHelp(after) }
-  if (!isTopic(first)) return { kind: 'unknown', words: first }
-  const second = others.findIndex((word) => !word.startsWith('-'))
+  const second = isTopic(first) ? others.findIndex((word) => !word.startsWith('-')) : -1
   const name = others[second]
-  if (name === undefined) return { kind: 'topic', topic: first, help: asksForHelp(after) }
-  const entry = entryOf(`${first}:${name}`)
-  const rest = [...leading, ...others.toSpliced(second, 1)]
-  return entry === undefined ? { kind: 'unknown', words: `${first} ${name}` } : { kind: 'command', entry, rest, help: asksForHelp(rest) }
+  // The longer name first: `lock release` is not `lock` with an argument.
+  const longer = name === undefined ? undefined : entryOf(`${first}:${name}`)
+  if (longer !== undefined) {
+    const rest = [...leading, ...others.toSpliced(second, 1)]
+    return { kind: 'command', entry: longer, rest, help: asksForHelp(rest) }
+  }
+  if (whole !== undefined) return { kind: 'command', entry: whole, rest: after, help: asksForHelp(after) }
+  if (isTopic(first) && name === undefined) return { kind: 'topic', topic: first, help: asksForHelp(after) }
+  return { kind: 'unknown', words: name === undefined ? first : `${first} ${name}` }
 }
 
 const entryOf = (id: string): CommandEntry | undefined => COMMANDS.find((entry) => entry.id === id || entry.aliases?.includes(id) === true)

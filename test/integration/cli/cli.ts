@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { schemaOf, strictly } from '../../helpers/schemas.ts'
 
 export const root = resolve(import.meta.dirname, '../../..')
@@ -13,6 +13,9 @@ const bin = join(root, 'bin/dev.js')
 /** Compiled code is kept from run to run of a test file: it is not what is tested. */
 const cache = mkdtempSync(join(tmpdir(), 'rollgate-cli-cache-'))
 process.once('exit', () => rmSync(cache, { recursive: true, force: true }))
+
+// A command takes a second, and many seconds on a machine that has much else to do.
+vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
 
 export type Run = { readonly code: number | null; readonly signal: string | null; readonly stdout: string; readonly stderr: string }
 
