@@ -41,7 +41,7 @@ export async function askSsh(question: SshQuestion, options: readonly string[] =
   try {
     const result = await runLocal({ argv: words }, { env: question.env, signal: question.signal, timeoutMs: LIMIT_MS })
     if (result.exitCode !== 0)
-      throw new RollgateError('E_CONFIG', `ssh -G cannot resolve ${question.name}: ${lastLine(result.stderr, result.timedOut)}`, {
+      throw new RollgateError('E_CONFIG', `ssh -G cannot resolve ${question.name}: ${complaint(result.stderr, result.timedOut)}`, {
         host: question.name,
         hints: [`${words.join(' ')}   (says the same)`],
       })
@@ -59,8 +59,9 @@ export async function askSsh(question: SshQuestion, options: readonly string[] =
   return { one: (key) => lines.get(key)?.[0] ?? null, all: (key) => lines.get(key) ?? [] }
 }
 
-const lastLine = (text: string, timedOut: boolean): string =>
-  timedOut ? `it did not answer within ${LIMIT_MS / 1000} s` : cleanText(text.trim().split('\n').at(-1) ?? '', 300)
+// The first line says what and where; the last one only counts.
+const complaint = (text: string, timedOut: boolean): string =>
+  timedOut ? `it did not answer within ${LIMIT_MS / 1000} s` : cleanText(text.trim().split('\n')[0] ?? '', 300)
 
 export type Tokens = {
   readonly address: string
