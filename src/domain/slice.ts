@@ -58,3 +58,9 @@ export type Verdict = 'pass' | 'fail' | 'inconclusive' | 'invalid'
 export function failuresOf(slice: Pick<Slice, 'failures'>): number {
   return Object.values(slice.failures).reduce((sum, count) => sum + count, 0)
 }
+
+/** Answers of whatever kind: a 500 is one, a closed connection is none. None at all means that nobody is there. */
+export function answersOf(slice: Pick<Slice, 'done' | 'failures'>): number {
+  const { status = 0, check = 0, truncated = 0, 'body-timeout': stuck = 0 } = slice.failures
+  return slice.done + status + check + truncated + stuck
+}

@@ -22,6 +22,8 @@ export type SeenSecond = {
   readonly lagP99Ms: number | null
   readonly canary: Second
   readonly old: Second
+  /** Of whatever kind. */
+  readonly answers: { readonly canary: number; readonly old: number }
 }
 
 /** What is known beside the requests. */

@@ -3,7 +3,8 @@
 import type { Count } from './error-process.ts'
 
 export type SecondSeen = {
-  readonly canary: Count
+  /** `answers`: of whatever kind; a 500 is one, a closed connection is none. */
+  readonly canary: Count & { readonly answers: number }
   /** null: nothing is compared. */
   readonly old: Count | null
 }
@@ -13,7 +14,7 @@ export type HardStop =
   | { readonly kind: 'canary'; readonly reason: string }
   /** The old release fails too (or alone): stop, and blame nobody. */
   | { readonly kind: 'both'; readonly reason: string }
-  /** Not one good answer since the start. */
+  /** Not one answer since the start, not even a bad one. */
   | { readonly kind: 'dead'; readonly reason: string }
 
 const ERROR_SHARE = 0.05
@@ -25,18 +26,18 @@ const BLOCKS_SLOWER = 3
 
 export function createHardStops() {
   const last: SecondSeen[] = []
-  let goodAnswers = 0
+  let answers = 0
   let slowBlocks = 0
   return {
     /** One measured second. */
     second(seen: SecondSeen): HardStop | null {
-      goodAnswers += seen.canary.arrivals - seen.canary.failures
+      answers += seen.canary.answers
       last.push(seen)
       if (last.length > ERROR_SECONDS) last.shift()
       if (last.length < ERROR_SECONDS) return null
       const canary = shareOf(last.map((one) => one.canary))
       const old = shareOf(last.map((one) => one.old))
-      if (canary.isBad && goodAnswers === 0)
+      if (canary.isBad && answers === 0)
         return { kind: 'dead', reason: `the new release has not answered one of ${canary.arrivals} requests in ${ERROR_SECONDS} s` }
       if (canary.isBad && !old.isBad)
         return { kind: 'canary', reason: `${percent(canary.share)} of the new release's requests failed for ${ERROR_SECONDS} s` }

@@ -5,7 +5,7 @@ import { type Clause, isRelative, showMetric } from '../domain/clause.ts'
 import type { ImportCapabilities, ImportEvidence, ImportLevel } from '../domain/evidence.ts'
 import type { GatePlan, GateReport } from '../domain/gate.ts'
 import { emptyHistogram, mergeInto } from '../domain/histogram.ts'
-import { failuresOf } from '../domain/slice.ts'
+import { answersOf, failuresOf } from '../domain/slice.ts'
 import { judgeAbsolute, type Totals } from './absolute.ts'
 import { answered } from './answers.ts'
 import { decide, type State } from './decide.ts'
@@ -107,7 +107,8 @@ function judgeTotals(gate: string, evidence: ImportEvidence): GateReport {
   })
   const distrust = [...evidence.distrust]
   if (totals.arrivals === 0) distrust.unshift('nothing was measured: the file holds no request')
-  else if (totals.failures === totals.arrivals) distrust.unshift(`the target has not answered one of ${totals.arrivals} requests`)
+  else if (evidence.totals === null && evidence.slices.every((slice) => answersOf(slice) === 0))
+    distrust.unshift(`the target has not answered one of ${totals.arrivals} requests`)
   const results = judgements.map((judgement) => ({ ...resultOf(judgement, null, ''), source: 'import' as const }))
   const targets = summariseTargets(evidence.slices, totals.seconds)
   const { verdict, reason } = endingOf(judgements, distrust)

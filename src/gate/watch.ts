@@ -7,7 +7,7 @@ import type { GateVerdict } from '../domain/event.ts'
 import type { Calibration } from '../domain/evidence.ts'
 import type { GatePlan, GateReport, StoppedBy } from '../domain/gate.ts'
 import type { GeneratorSample } from '../domain/load.ts'
-import type { Slice } from '../domain/slice.ts'
+import { answersOf, type Slice } from '../domain/slice.ts'
 import { cutBlocks, secondOf } from './blocks.ts'
 import { lnBlockQuantile } from './bootstrap.ts'
 import { SHORTEST_BLOCK } from './calibration.ts'
@@ -59,7 +59,7 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   ): GateReport | null {
     const seen = see(second)
     seconds.push(seen)
-    const stop = stops.second({ canary: seen.canary, old: compares ? seen.old : null }) ?? blockStop()
+    const stop = stops.second({ canary: { ...seen.canary, answers: seen.answers.canary }, old: compares ? seen.old : null }) ?? blockStop()
     if (stop !== null) {
       return stopped(stop.kind === 'canary' ? 'fail' : 'invalid', stop.reason, 'hard-stop', facts)
     }
@@ -136,6 +136,7 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
       ...{ slices: second.slices, generator: second.generator, lagP99Ms: lagP99(second.slices) },
       canary: secondOf(of(plan.arms.canary), 'service'),
       old: secondOf(of(plan.arms.old), 'service'),
+      answers: { canary: answers(of(plan.arms.canary)), old: answers(of(plan.arms.old)) },
     }
   }
 
@@ -148,13 +149,12 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
 
   /** Reasons that no clause can mend: distrust, nothing offered, nobody answered. */
   function whyInvalid(evaluation: Evaluation): string | null {
-    const count = (arm: 'canary' | 'old', what: 'arrivals' | 'failures'): number =>
-      seconds.reduce((sum, second) => sum + second[arm][what], 0)
-    const [arrivals, old] = [count('canary', 'arrivals'), count('old', 'arrivals')]
+    const total = (of: (second: SeenSecond) => number): number => seconds.reduce((sum, second) => sum + of(second), 0)
+    const [arrivals, old] = [total((second) => second.canary.arrivals), total((second) => second.old.arrivals)]
     if (arrivals === 0) return 'nothing was measured: not one request was offered to the new release'
-    if (count('canary', 'failures') === arrivals) return `the new release has not answered one of ${arrivals} requests`
+    if (total((second) => second.answers.canary) === 0) return `the new release has not answered one of ${arrivals} requests`
     if (compares && old === 0) return 'nothing was measured on the old release'
-    if (compares && count('old', 'failures') === old) return `the old release has not answered one of ${old} requests`
+    if (compares && total((second) => second.answers.old) === 0) return `the old release has not answered one of ${old} requests`
     return evaluation.validity.reasons.length === 0 ? null : evaluation.validity.reasons.join('; ')
   }
 }
@@ -171,4 +171,8 @@ function startWarnings(plan: GatePlan, calibration: Calibration | null, compares
   }
   if (plan.background === 'mixed') warnings.push('the old release carries other traffic than the new one: comparisons of latency only warn')
   return warnings
+}
+
+function answers(slices: readonly Slice[]): number {
+  return slices.reduce((sum, slice) => sum + answersOf(slice), 0)
 }
