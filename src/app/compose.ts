@@ -143,10 +143,11 @@ function makeSession(loaded: LoadedConfig, context: AppContext, options: Selecti
 
   // Roles that name the same balancers share the instances: settings are compared by value.
   const instances = new Map<string, readonly LoadBalancer[]>()
+  const among = [config.defaults, ...Object.values(config.roles)].flatMap((role) => role.balancers)
   const balancersOf = (host: Host): readonly LoadBalancer[] =>
     settingsOf(config, host).balancers.flatMap((settings) => {
       const key = JSON.stringify(settings)
-      const made = instances.get(key) ?? createBalancers([settings], { connectTo: connect })
+      const made = instances.get(key) ?? createBalancers([settings], { connectTo: connect, among })
       instances.set(key, made)
       return made
     })
