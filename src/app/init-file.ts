@@ -38,7 +38,9 @@ export type InitAnswers = {
 export function scalar(value: string): string {
   const literal = value.replace(/\$\{/g, '$$${')
   const plain =
-    /^[A-Za-z/][A-Za-z0-9 _./@-]*$/.test(literal) && !/^(true|false|yes|no|on|off|null|y|n)$/i.test(literal) && literal.trim() === literal
+    (/^[A-Za-z/][A-Za-z0-9 _./@-]*$/.test(literal) || /^\d{1,3}(\.\d{1,3}){3}$/.test(literal)) &&
+    !/^(true|false|yes|no|on|off|null|y|n)$/i.test(literal) &&
+    literal.trim() === literal
   return plain ? literal : JSON.stringify(literal)
 }
 
