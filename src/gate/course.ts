@@ -44,7 +44,11 @@ export function nextOf(settings: Policy, course: Course, report: Pick<GateReport
       const { retry, otherwise } = settings.onInvalid
       const invalid = course.discarded.length
       if (invalid < retry && canRepeat(settings.source.kind)) {
-        return { kind: 'afresh', course: { discarded: [...course.discarded, report], extensions: 0 }, because }
+        return {
+          kind: 'afresh',
+          course: { discarded: [...course.discarded, { verdict: report.verdict, reason: report.reason }], extensions: 0 },
+          because,
+        }
       }
       return { kind: otherwise === 'pause' ? 'pause' : 'stop', because }
     }
