@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import type { PlanDocument, PushDocument, RolloutDocument } from '../domain/document.ts'
 import { errorInfo, RollgateError } from '../domain/error.ts'
 import type { Plan } from '../domain/plan.ts'
+import { parseFault, simulate } from '../execute/simulate.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { documentError } from './documents.ts'
@@ -20,6 +21,8 @@ export type DeployOptions = RolloutSelection & {
   readonly rebuild?: boolean
   readonly out?: string
   readonly detailedExitcode?: boolean
+  /** `HOST:STEP`: tells what would happen if that failed. */
+  readonly fail?: readonly string[]
 }
 
 export async function deploy(options: DeployOptions, context: AppContext): Promise<RolloutDocument | PlanDocument> {
@@ -75,7 +78,15 @@ export async function plan(options: DeployOptions, context: AppContext): Promise
     })
     if (options.out !== undefined && document.plan !== null)
       await writeFile(resolve(context.cwd, options.out), `${JSON.stringify(document.plan, null, 2)}\n`, { mode: 0o600 })
-    return document
+    if (options.fail === undefined || document.plan === null) return document
+    const stored = document.plan
+    return {
+      ...document,
+      simulation: await simulate(
+        stored,
+        options.fail.map((fault) => parseFault(fault, stored)),
+      ),
+    }
   } catch (error) {
     const info = errorInfo(error)
     if (info.code === 'E_BUG') throw error

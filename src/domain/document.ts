@@ -84,6 +84,18 @@ export type PlanDocument = BaseDocument & {
   readonly refusals: readonly Refusal[]
   /** The stored form, for --out and --plan. */
   readonly plan: Plan | null
+  /** With --fail: what would happen then. */
+  readonly simulation?: SimulationDocument
+}
+
+export type SimulationDocument = {
+  readonly fail: readonly string[]
+  readonly outcome: RolloutDocument['outcome']
+  readonly exitCode: number
+  readonly because: { readonly code: string; readonly message: string } | null
+  readonly moves: readonly string[]
+  readonly hosts: readonly { readonly name: HostName; readonly release: ReleaseId | null; readonly inRotation: boolean }[]
+  readonly minReadySeen: number | null
 }
 
 export type StatusDocument = BaseDocument & {

@@ -9,6 +9,7 @@ import { type LockText, lockText } from './text-lock.ts'
 import { type DemoText, demoText, handText, type InitText, initText, pushText, setupText } from './text-others.ts'
 import { planText } from './text-plan.ts'
 import { rolloutText } from './text-rollout.ts'
+import { simulationText } from './text-simulation.ts'
 
 export type DocumentTextOptions = { readonly color: boolean; readonly columns: number; readonly verbose: boolean }
 
@@ -30,11 +31,15 @@ function textOf(document: BaseDocument, options: DocumentTextOptions): readonly 
   const { columns, verbose } = options
   // The casts below rest on the members just looked for: a command's name alone is not enough, because a failure has a
   // document with nothing but its error.
-  if (has(document, 'batches', 'minReady', 'refusals'))
-    return planText(document as unknown as Parameters<typeof planText>[0], style, { columns, verbose })
+  if (has(document, 'batches', 'minReady', 'refusals')) {
+    const plan = document as unknown as Parameters<typeof planText>[0]
+    const simulated = plan.simulation === undefined ? [] : simulationText(plan.simulation, style)
+    return [...planText(plan, style, { columns, verbose }), ...simulated]
+  }
   if (has(document, 'hosts', 'minReadySeen', 'gates'))
     return rolloutText(document as unknown as Parameters<typeof rolloutText>[0], style, verbose)
-  if (has(document, 'hosts', 'drift', 'unfinished')) return statusText(document as unknown as Parameters<typeof statusText>[0], style)
+  if (has(document, 'hosts', 'drift', 'unfinished'))
+    return statusText(document as unknown as Parameters<typeof statusText>[0], style, verbose)
   if (has(document, 'hosts', 'lock', 'released')) return lockText(document as unknown as LockText, style)
   if (has(document, 'hosts', 'built')) return pushText(document as unknown as Parameters<typeof pushText>[0], style)
   if (has(document, 'text', 'written', 'items')) return initText(document as unknown as InitText, style)
