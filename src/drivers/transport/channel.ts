@@ -3,7 +3,7 @@
 // command that does not listen to its end must not hold us.
 import type { CommandResult, RunOptions } from '../../domain/command.ts'
 import { RollgateError } from '../../domain/error.ts'
-import type { SshChannel, SshClient } from './client.ts'
+import type { Exit, SshChannel, SshClient } from './client.ts'
 import { collectLines } from './lines.ts'
 import { pump } from './pump.ts'
 
@@ -19,10 +19,11 @@ export type ChannelRun = RunOptions & { readonly stdin?: string | undefined; rea
 /** Without `stdin` and `input` the command is expected to have an empty input of its own. @throws RollgateError E_CANCELLED; whatever `input` or `onLine` throws */
 export async function runOn(client: SshClient, channel: SshChannel, options: ChannelRun): Promise<CommandResult> {
   const began = performance.now()
-  let exit: { readonly code: number | null; readonly signal: string | null } | null = null
+  let exit: Exit | null = null
   let ending: 'timeout' | 'cancelled' | 'failed' | null = null
   let failure: unknown = null
   let cutOff = false
+  let done = false
   const leave = Promise.withResolvers<void>()
   const timers: NodeJS.Timeout[] = []
 
@@ -54,8 +55,9 @@ export async function runOn(client: SshClient, channel: SshChannel, options: Cha
   channel.on('error', () => undefined)
   channel.stderr.on('error', () => undefined)
   const closed = new Promise<void>((resolve) => channel.once('close', () => resolve()))
-  channel.on('exit', (code: number | null, signal?: string) => {
-    exit = { code, signal: signal ?? null }
+  void channel.exited.then((how) => {
+    exit = how
+    if (done) return
     if (ending !== null) left()
     let seen = -1
     timers.push(
@@ -81,7 +83,7 @@ export async function runOn(client: SshClient, channel: SshChannel, options: Cha
     await Promise.race([Promise.all([reading, closed]), leave.promise])
     if (ending === 'cancelled') throw new RollgateError('E_CANCELLED', 'interrupted')
     if (ending === 'failed') throw failure
-    const ended = exit as { readonly code: number | null; readonly signal: string | null } | null
+    const ended = exit as Exit | null
     const lost = cutOff || (ended === null && ending === null)
     const known = !lost && ending === null && ended !== null
     return {
@@ -93,6 +95,7 @@ export async function runOn(client: SshClient, channel: SshChannel, options: Cha
       timedOut: ending === 'timeout',
     }
   } finally {
+    done = true
     for (const timer of timers) clearInterval(timer)
     options.signal?.removeEventListener('abort', onAbort)
     forget()

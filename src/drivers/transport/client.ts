@@ -15,8 +15,12 @@ export type SshChannel = Duplex & {
   readonly stderr: Readable
   /** `open` as long as more may come; a channel that was cut off stays so. */
   readonly incoming: { readonly state: string }
+  /** How the command ended, kept from the first moment on. Never settles when the connection goes away before. */
+  readonly exited: Promise<Exit>
   close(): void
 }
+
+export type Exit = { readonly code: number | null; readonly signal: string | null }
 
 /** A connection that is logged in. */
 export type SshClient = {
@@ -189,8 +193,13 @@ export async function openClient(options: OpenOptions): Promise<SshClient> {
       new Promise((resolve, reject) => {
         client.exec(line, (error, channel) => {
           if (error !== undefined) return reject(error)
+          // Listened to here and now: the exit may have come in the same read as the channel, and would be told before
+          // anybody who awaits us can listen.
+          const exited = new Promise<Exit>((done) =>
+            channel.once('exit', (code: number | null, signal?: string) => done({ code, signal: signal ?? null })),
+          )
           // `incoming` is not in the types.
-          resolve(holdBack(channel as unknown as SshChannel, (flood) => socket.destroy(flood)))
+          resolve(holdBack(Object.assign(channel as unknown as SshChannel, { exited }), (flood) => socket.destroy(flood)))
         })
       }),
     forward: (to) =>

@@ -69,6 +69,21 @@ for (const kind of TARGETS) {
       expect(result.signal).toBeUndefined()
     })
 
+    test('a client that is busy elsewhere misses the exit of no command', async () => {
+      // While the loop stands still, all that a quick command says arrives at once: confirmation, output, exit, close.
+      const standing = setInterval(() => {
+        for (const until = performance.now() + 60; performance.now() < until; );
+      }, 10)
+      try {
+        const results = await Promise.all(Array.from({ length: 24 }, () => connection.run({ argv: sh('echo out; exit 3') })))
+        expect(results.map(({ exitCode, stdout, lost }) => ({ exitCode, stdout, lost }))).toEqual(
+          results.map(() => ({ exitCode: 3, stdout: 'out\n', lost: false })),
+        )
+      } finally {
+        clearInterval(standing)
+      }
+    })
+
     test('a program that does not exist is exit code 127, not an error', async () => {
       expect((await connection.run({ argv: ['no-such-program-here'] })).exitCode).toBe(127)
     })
