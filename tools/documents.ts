@@ -48,7 +48,7 @@ const outcome = words('succeeded', 'unchanged', 'rolled-back', 'partial', 'stuck
 
 export const documents = {
   rollout: document(
-    'deploy, rollback, restart',
+    'deploy, rollback, restart, resume, abort, promote',
     {
       ...base,
       outcome,
@@ -76,18 +76,50 @@ export const documents = {
     durationMs: number,
     next: list(text),
   }),
-  plan: document('plan, deploy --dry-run', {
+  plan: document(
+    'plan, deploy --dry-run',
+    {
+      ...base,
+      id: nullable(text),
+      basedOn: nullable(text),
+      release,
+      batches: list(object({ id: text, title: text, hosts: list(text) }, { gate: text, pause: number, approve: text })),
+      hosts: list(object({ name: text, from: release, to: release, steps: list(text), undo: list(text) })),
+      unchanged: list(text),
+      changes: nullable(object({ files: count, bytes: count })),
+      minReady: record(count),
+      refusals: list(refusal),
+      plan: nullable(opaque<Plan>('The stored form: what --out writes and deploy --plan reads')),
+    },
+    {
+      simulation: object({
+        fail: list(text),
+        outcome: words('succeeded', 'unchanged', 'rolled-back', 'partial', 'stuck', 'paused', 'cancelled', 'refused'),
+        exitCode: count,
+        because: nullable(shortError),
+        moves: list(text),
+        hosts: list(object({ name: text, release, inRotation: bool })),
+        minReadySeen: nullable(count),
+      }),
+    },
+  ),
+  lock: document('lock, lock release', {
     ...base,
-    id: nullable(text),
-    basedOn: nullable(text),
-    release,
-    batches: list(object({ id: text, title: text, hosts: list(text) }, { gate: text, pause: number, approve: text })),
-    hosts: list(object({ name: text, from: release, to: release, steps: list(text), undo: list(text) })),
-    unchanged: list(text),
-    changes: nullable(object({ files: count, bytes: count })),
-    minReady: record(count),
-    refusals: list(refusal),
-    plan: nullable(opaque<Plan>('The stored form: what --out writes and deploy --plan reads')),
+    lock: holding(),
+    unfinished: unfinished(),
+    hosts: list(
+      object({
+        name: text,
+        epoch: count,
+        holder: nullable(text),
+        rollout: nullable(text),
+        command: nullable(text),
+        live: bool,
+        leftMs: number,
+        heartbeatAgeMs: nullable(number),
+      }),
+    ),
+    released: bool,
   }),
   status: document('status', {
     ...base,
@@ -116,9 +148,27 @@ export const documents = {
         { zone: text, error: shortError },
       ),
     ),
-    lock: nullable(object({ holder: text, rollout: text, since: text, heartbeatAgeMs: number })),
-    unfinished: nullable(object({ rollout: text, phase: text, next: list(text) })),
+    lock: holding(),
+    unfinished: unfinished(),
     drift: list(object({ kind: text, message: text }, { host: text })),
+  }),
+  lock: document('lock, lock release', {
+    ...base,
+    lock: holding(),
+    unfinished: unfinished(),
+    hosts: list(
+      object({
+        name: text,
+        epoch: count,
+        holder: nullable(text),
+        rollout: nullable(text),
+        command: nullable(text),
+        live: bool,
+        leftMs: number,
+        heartbeatAgeMs: nullable(number),
+      }),
+    ),
+    released: bool,
   }),
   check: document('check', { ...base, items: list(checkItem()) }),
   setup: document('setup', {
@@ -166,6 +216,14 @@ export const documents = {
 }
 
 export type DocumentName = keyof typeof documents
+
+function holding() {
+  return nullable(object({ holder: text, rollout: text, since: text, heartbeatAgeMs: number }))
+}
+
+function unfinished() {
+  return nullable(object({ rollout: text, phase: text, next: list(text) }))
+}
 
 function checkItem() {
   return object({ id: text, level: words('ok', 'warning', 'problem'), message: text }, { host: text, fix: text })

@@ -38,11 +38,13 @@ const same: {
   readonly push: Same<D['push'], Documents.PushDocument>
   readonly plan: Same<D['plan'], Documents.PlanDocument>
   readonly status: Same<D['status'], Documents.StatusDocument>
+  readonly lock: Same<D['lock'], Documents.LockDocument>
   readonly check: Same<D['check'], Documents.CheckDocument>
   readonly setup: Same<D['setup'], Documents.SetupDocument>
   readonly releases: Same<D['releases'], Documents.ReleasesDocument>
   readonly history: Same<D['history'], Documents.HistoryDocument>
   readonly exec: Same<D['exec'], Documents.ExecDocument>
+  readonly lock: Same<D['lock'], Documents.LockDocument>
   readonly hand: Same<D['hand'], Documents.HandDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -52,11 +54,13 @@ const same: {
   push: true,
   plan: true,
   status: true,
+  lock: true,
   check: true,
   setup: true,
   releases: true,
   history: true,
   exec: true,
+  lock: true,
   hand: true,
   config: true,
   init: true,
