@@ -10,6 +10,7 @@ export type Wrong = { readonly class: 'status' | 'check'; readonly detail: strin
 export type Checks = {
   /** The body has to be kept for them. */
   readonly needBody: boolean
+  readonly needHeaders: boolean
   /** null: all hold. Only for answers. */
   wrong(ended: Ended, serviceMs: number): Wrong | null
 }
@@ -30,6 +31,7 @@ export function compileChecks(expect: LoadExpect, where: string): Checks {
     (_, serviceMs) => (serviceMs > (expect.withinMs ?? Number.POSITIVE_INFINITY) ? `within ${expect.withinMs} ms` : null),
   ]
   return {
+    needHeaders: Object.keys(expect.headers ?? {}).length > 0,
     needBody: paths.length > 0 || (expect.bodyContains ?? []).length > 0,
     wrong(ended, serviceMs) {
       if (!statusOk(ended.status)) return { class: 'status', detail: `HTTP ${ended.status}` }

@@ -5,7 +5,7 @@
 // bodies are read to their end and counted, certificates are checked, HTTP/1.1 unless HTTP/2 is asked for.
 import type { Duplex } from 'node:stream'
 import { buildConnector, Client, Pool } from 'undici'
-import { classify as classifyPhase } from './failures.ts'
+import { classify as classifyPhase, type Failure } from './failures.ts'
 
 /**
  * refused: nobody listens · reset: the connection was reset · closed: it was closed without an answer · timeout ·
@@ -155,6 +155,18 @@ export function openWire(options: WireOptions): Wire {
     dispatch: (request, handler) => void client.dispatch(request, handler),
     destroy: () => client.destroy(),
   }
+}
+
+/** Makes one connection, certificate checked, and closes it. @returns what is wrong with it, or null */
+export function tryConnecting(options: WireOptions): Promise<Failure | null> {
+  const url = new URL(options.origin)
+  const port = url.port === '' ? (url.protocol === 'https:' ? '443' : '80') : url.port
+  return new Promise((resolve) => {
+    connector(options)({ hostname: url.hostname, host: url.host, protocol: url.protocol, port }, (error, socket) => {
+      socket?.on('error', ignore).destroy()
+      resolve(error === null ? null : classifyPhase(error, 'connect'))
+    })
+  })
 }
 
 function connector(options: WireOptions): buildConnector.connector {

@@ -241,6 +241,7 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
         warmupMs: Math.min(warmupEndMs, measuredUntilMs),
         targets: tally.summaries(measuredMs),
         validity: judge.validity(why, dues.asked),
+        tainted: false,
       })
     }
     const progress = (second: number): LoadProgress => ({

@@ -57,6 +57,8 @@ export type LoadResult = {
   readonly measuredMs: number
   readonly targets: readonly TargetSummary[]
   readonly validity: LoadValidity
+  /** Requests were lost in the closed model: counts are right, but times must not be compared with another run's. */
+  readonly tainted: boolean
 }
 
 export type LoadRun = {

@@ -8,7 +8,10 @@ export type Series = { readonly target: string; readonly scenario: string }
 
 export interface Recorder {
   offered(series: number, second: number): void
-  sent(series: number, second: number, lagMs: number): void
+  /** @param lagMs null: nothing was intended (closed model) */
+  sent(series: number, second: number, lagMs: number | null): void
+  /** It was sent and has not ended, and the run is over: as if it had never been offered. */
+  withdraw(series: number, second: number): void
   good(series: number, second: number, responseMs: number, serviceMs: number, bytes: number, status: number): void
   /** @param status 0: no answer */
   failed(series: number, second: number, failure: FailureClass, bytes: number, status: number): void
@@ -82,7 +85,12 @@ export function createRecorder({ series, isWarmup, onSecond }: RecorderOptions):
     sent(index, number, lagMs) {
       const cell = cellOf(secondOf(number), index)
       cell.sent += 1
-      recordLatency(cell.lag, lagMs)
+      if (lagMs !== null) recordLatency(cell.lag, lagMs)
+    },
+    withdraw(index, number) {
+      const cell = ended(number, index)
+      cell.offered -= 1
+      cell.sent -= 1
     },
     good(index, number, responseMs, serviceMs, bytes, status) {
       const cell = ended(number, index)

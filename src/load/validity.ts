@@ -25,8 +25,11 @@ export type Judge = {
   addSecond(slices: readonly Slice[]): void
   /** Of a measured second. */
   addSample(sample: GeneratorSample): void
-  /** @param asked arrivals of the schedule, for each target; null where there was none (closed model) */
-  validity(end: LoadEnd, asked: number | null): LoadValidity
+  /**
+   * @param asked arrivals of the schedule, for each target; null where there was none (closed model)
+   * @param more reasons that the driver knows of
+   */
+  validity(end: LoadEnd, asked: number | null, more?: readonly string[]): LoadValidity
 }
 
 export function createJudge(limits: ValidityLimits = LIMITS): Judge {
@@ -69,8 +72,8 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
     addSample(sample) {
       cpus.push(sample.cpu)
     },
-    validity(end, asked) {
-      const reasons: string[] = []
+    validity(end, asked, more = []) {
+      const reasons: string[] = [...more]
       const share = (count: number, of: number) => `${count} of ${of}`
       const sendLagP99Ms = quantile(lag, 0.99)
       if (late > limits.badShare * seconds)

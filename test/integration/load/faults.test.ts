@@ -1,0 +1,174 @@
+// The fault table of load-and-gates.md (1.3) against real servers: counts exact, quantiles within 3 % of what the server
+// itself recorded. What autocannon says to the same faults is in docs/load-faults.md, made by bench/load-faults.ts.
+import { createServer } from 'node:net'
+import { describe, expect, type TestContext, test } from 'vitest'
+import type { FailureClass } from '../../../src/domain/slice.ts'
+import { failuresOf } from '../../../src/domain/slice.ts'
+import { createRandom } from '../../../src/load/random.ts'
+import { dueTimes } from '../../../src/load/schedule.ts'
+import { type Fault, startFaultServer, type Truth } from '../../helpers/fault-server.ts'
+import { disturbances, type Measured, measure, paced, planFor, quantileOf, whenQuiet } from '../../helpers/load.ts'
+
+const RATE = 200
+const SECONDS = process.env.ROLLGATE_FULL === '1' ? 20 : 3
+
+async function under(
+  fault: Fault,
+  seconds = SECONDS,
+  more: Parameters<typeof paced>[1] = {},
+): Promise<Measured & { readonly truth: Truth }> {
+  const server = await startFaultServer(fault)
+  try {
+    const measured = await measure(planFor(server.url, paced(RATE, more), { durationMs: seconds * 1000 }))
+    return { ...measured, truth: await server.truth() }
+  } finally {
+    await server.close()
+  }
+}
+
+/** Everything that must hold whatever the machine does. */
+function expectExact(
+  { result, slices, truth }: Measured & { readonly truth: Truth },
+  asked: number,
+  failures: Partial<Record<FailureClass, number>>,
+) {
+  const [target] = result.targets
+  const failed = Object.values(failures).reduce((sum, count) => sum + count, 0)
+  expect(target).toMatchObject({ offered: asked, sent: asked, done: asked - failed, errors: failures })
+  expect(truth.requests).toBe(asked)
+  expect(truth.fates.ok ?? 0).toBe(asked - failed)
+  for (const slice of slices) expect(slice.offered).toBe(slice.done + failuresOf(slice))
+  expect(slices.reduce((sum, slice) => sum + slice.offered, 0)).toBe(asked)
+}
+
+function expectTimes({ result, truth }: Measured & { readonly truth: Truth }) {
+  const [target] = result.targets
+  const real = (q: number) => quantileOf(truth.servedMs, q)
+  within(target?.service.p50Ms, real(0.5))
+  within(target?.service.p95Ms, real(0.95))
+  within(target?.service.p99Ms, real(0.99))
+}
+
+/** 3 %; times on this side hold what the kernel and two event loops take, a fraction of a millisecond. */
+function within(ours: number | null | undefined, real: number) {
+  expect(Math.abs((ours ?? Number.NaN) - real) / real).toBeLessThan(0.03)
+}
+
+async function row(context: TestContext, fault: Fault, failures: (asked: number) => Partial<Record<FailureClass, number>>) {
+  const asked = RATE * SECONDS
+  await whenQuiet(context, async () => {
+    const measured = await under(fault)
+    expectExact(measured, asked, failures(asked))
+    return { disturbed: disturbances(measured, measured.truth.loopDelayMs), compare: () => expectTimes(measured) }
+  })
+}
+
+/** Of requests 1..n, those whose last digit is 0, 1 or 2. */
+function threeOfTen(asked: number): number {
+  return Array.from({ length: asked }, (_, index) => index + 1).filter((number) => number % 10 < 3).length
+}
+
+for (const delayMs of [20, 100]) {
+  test(`a server that always takes ${delayMs} ms: all is counted, and the times are real`, { timeout: 120_000 }, async (context) => {
+    await row(context, { kind: 'constant', delayMs }, () => ({}))
+  })
+}
+
+test('a stall: response times are the arithmetic of the schedule, from the moment each request was due', {
+  timeout: 240_000,
+}, async (context) => {
+  // 3 s in 20 s, or a fifth of it.
+  const scale = SECONDS / 20
+  const fault: Fault = { kind: 'stall', delayMs: 10, atMs: 5000 * scale, forMs: 3000 * scale }
+  const asked = RATE * SECONDS
+  const schedule = { profile: { kind: 'constant' as const, ratePerSecond: RATE }, arrivals: 'poisson' as const, durationMs: SECONDS * 1000 }
+  const due = [...dueTimes(schedule, createRandom('seed-1').fork('measured'))]
+  // The stall is counted from the first request.
+  const [from, until] = [(due[0] ?? 0) + fault.atMs, (due[0] ?? 0) + fault.atMs + fault.forMs]
+  const expected = due
+    .map((at) => (at >= from && at < until ? until - at + 10 : at < from && at + 10 >= from ? until - at : 10))
+    .sort((left, right) => left - right)
+  await whenQuiet(context, async () => {
+    const measured = await under(fault)
+    expectExact(measured, asked, {})
+    return {
+      disturbed: disturbances(measured, measured.truth.loopDelayMs),
+      compare() {
+        const [target] = measured.result.targets
+        // The median is 10 ms of a timer that rounds up by as much as one: the server's own record is its truth.
+        within(target?.p50Ms, quantileOf(measured.truth.servedMs, 0.5))
+        for (const [ours, q] of [
+          [target?.p90Ms, 0.9],
+          [target?.p95Ms, 0.95],
+          [target?.p99Ms, 0.99],
+        ] as const)
+          within(ours, quantileOf(expected, q))
+      },
+    }
+  })
+})
+
+describe('lost requests', { timeout: 120_000 }, () => {
+  test('closed without an answer: each is counted as closed, and the others keep their time', async (context) => {
+    await row(context, { kind: 'close', delayMs: 20 }, (asked) => ({ closed: threeOfTen(asked) }))
+  })
+
+  test('reset: each is counted as reset', async (context) => {
+    await row(context, { kind: 'reset', delayMs: 20 }, (asked) => ({ reset: threeOfTen(asked) }))
+  })
+
+  test('truncated bodies: each is counted as truncated', async (context) => {
+    await row(context, { kind: 'truncated', delayMs: 20 }, (asked) => ({ truncated: threeOfTen(asked) }))
+  })
+
+  test('answers with a bad status: each is counted as status', async (context) => {
+    await row(context, { kind: 'status', delayMs: 20 }, (asked) => ({ status: threeOfTen(asked) }))
+  })
+
+  test('Connection: close after every 50th answer loses nothing and slows nothing', async (context) => {
+    await row(context, { kind: 'close-every', delayMs: 20, every: 50 }, () => ({}))
+  })
+
+  test('a slow body is part of the time', async (context) => {
+    await row(context, { kind: 'slow-body', pieces: 4, gapMs: 20 }, () => ({}))
+  })
+})
+
+describe('nothing comes back', { timeout: 60_000 }, () => {
+  const short = { timeouts: { connectMs: 1000, firstByteMs: 300, bodyMs: 300 } }
+
+  test('a hung server: every request is a first-byte timeout, and the run is invalid', async () => {
+    const measured = await under({ kind: 'hung' }, 1, short)
+    expectExact({ ...measured, truth: { ...measured.truth, fates: {} } }, RATE, { 'first-byte-timeout': RATE })
+    expect(measured.truth.fates).toEqual({ hung: RATE })
+    expect(measured.result.validity.valid).toBe(false)
+    expect(measured.result.validity.reasons.join()).toContain('target never answered')
+    expect(measured.result.targets[0]).toMatchObject({ p50Ms: null, p99Ms: null, maxMs: null, rps: 0 })
+  })
+
+  test('a body that never ends: every request is a body timeout', async () => {
+    const measured = await under({ kind: 'slow-body', pieces: 3, gapMs: 600_000 }, 1, short)
+    expect(measured.result.targets[0]).toMatchObject({ offered: RATE, sent: RATE, done: 0, errors: { 'body-timeout': RATE } })
+  })
+
+  test('a body that trickles for longer than its time is a body timeout too', async () => {
+    const measured = await under({ kind: 'slow-body', pieces: 50, gapMs: 50 }, 1, short)
+    expect(measured.result.targets[0]).toMatchObject({ offered: RATE, done: 0, errors: { 'body-timeout': RATE } })
+  })
+
+  test('a closed port: every request is refused, once, without turning in circles; the run is invalid', async () => {
+    const server = createServer()
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+    const address = server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : 0
+    await new Promise((done) => server.close(done))
+    const before = process.cpuUsage()
+    const { result } = await measure(planFor(`http://127.0.0.1:${port}`, paced(RATE)))
+    const usedMs = process.cpuUsage(before)
+    expect(result.targets[0]).toMatchObject({ offered: RATE, sent: RATE, done: 0, errors: { refused: RATE } })
+    expect(result.validity).toMatchObject({ valid: false })
+    expect(result.validity.reasons.join()).toContain('target never answered: 200 × refused')
+    // 10 ms each would be a machine a thousand times slower; autocannon makes 16,000 attempts a second here.
+    expect((usedMs.user + usedMs.system) / 1000 / RATE).toBeLessThan(10)
+  })
+})
