@@ -103,24 +103,6 @@ export const documents = {
       }),
     },
   ),
-  lock: document('lock, lock release', {
-    ...base,
-    lock: holding(),
-    unfinished: unfinished(),
-    hosts: list(
-      object({
-        name: text,
-        epoch: count,
-        holder: nullable(text),
-        rollout: nullable(text),
-        command: nullable(text),
-        live: bool,
-        leftMs: number,
-        heartbeatAgeMs: nullable(number),
-      }),
-    ),
-    released: bool,
-  }),
   status: document('status', {
     ...base,
     hosts: list(

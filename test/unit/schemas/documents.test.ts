@@ -44,7 +44,6 @@ const same: {
   readonly releases: Same<D['releases'], Documents.ReleasesDocument>
   readonly history: Same<D['history'], Documents.HistoryDocument>
   readonly exec: Same<D['exec'], Documents.ExecDocument>
-  readonly lock: Same<D['lock'], Documents.LockDocument>
   readonly hand: Same<D['hand'], Documents.HandDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -60,7 +59,6 @@ const same: {
   releases: true,
   history: true,
   exec: true,
-  lock: true,
   hand: true,
   config: true,
   init: true,
