@@ -4,7 +4,7 @@
 import type { Ask } from '../domain/ask.ts'
 import { errorInfo } from '../domain/error.ts'
 import type { Renderer, Stamped } from '../domain/event.ts'
-import type { Plan } from '../domain/plan.ts'
+import type { Plan, Track } from '../domain/plan.ts'
 import type { Control } from '../domain/ports.ts'
 
 export type Signal = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
@@ -153,16 +153,17 @@ async function question(ask: Ask, signal: AbortSignal): Promise<'stop' | 'undo' 
   }
 }
 
-/** Which rollout is open, and which hosts have a step begun and not ended. */
+/** Which rollout is open, and which hosts are in hand: from their first step until they serve again. */
 function watchRollout() {
   let open: Plan | null = null
-  const hosts = new Map<string, string>()
+  const hosts = new Set<string>()
   const renderer: Renderer = {
     on(event: Stamped) {
       if (event.type === 'rollout.opened') open = event.plan
       if (event.type === 'rollout.closed') open = null
-      if (event.type === 'step.started' && event.host !== undefined) hosts.set(event.host, event.step)
-      if ((event.type === 'step.succeeded' || event.type === 'step.failed') && event.host !== undefined) hosts.delete(event.host)
+      if (event.type === 'step.started' && event.host !== undefined) hosts.add(event.host)
+      if (event.type === 'step.succeeded' && event.host !== undefined && open !== null && isLast(open, event.host, event.step))
+        hosts.delete(event.host)
     },
     end: async () => undefined,
   }
@@ -171,10 +172,18 @@ function watchRollout() {
     plan: () => open,
     inHand(plan: Plan): string {
       if (hosts.size === 0) return 'between two hosts'
-      const steps = plan.batches.flatMap((batch) => batch.tracks).flatMap((track) => [...track.steps, ...track.undo])
+      const steps = tracksOf(plan).flatMap((track) => [...track.steps, ...track.undo])
       const drains = steps.flatMap((step) => (step.kind === 'drain' && hosts.has(step.host) ? [step.deadlineMs] : []))
       const seconds = Math.ceil((Math.max(0, ...drains) + plan.policy.progressDeadlineMs) / 1000)
-      return `finishing ${[...hosts.keys()].join(', ')}, at most ${seconds} s`
+      return `finishing ${[...hosts].join(', ')}, at most ${seconds} s`
     },
   }
+}
+
+const tracksOf = (plan: Plan): readonly Track[] => plan.batches.flatMap((batch) => batch.tracks)
+
+/** Of the way forward, or of the way back. */
+function isLast(plan: Plan, host: string, step: string): boolean {
+  const track = tracksOf(plan).find((candidate) => candidate.host === host)
+  return [track?.steps.at(-1)?.id, track?.undo.at(-1)?.id, `${host}/undo/enable`].includes(step)
 }
