@@ -39,6 +39,7 @@ export function reportOf(
     targets: summariseTargets(
       seconds.flatMap((second) => second.slices),
       seconds.length,
+      [...plan.arms.canary, ...plan.arms.old],
     ),
     warnings: [...warnings, ...ownWarnings(evaluation.judgements, at, subjectOf(plan))],
   }

@@ -4,9 +4,14 @@ import type { TargetSummary } from '../domain/load.ts'
 import type { FailureClass, Slice } from '../domain/slice.ts'
 import { failuresOf } from '../domain/slice.ts'
 
-/** @param slices measured seconds only; @param seconds how many there were */
-export function summariseTargets(slices: readonly Slice[], seconds: number): readonly TargetSummary[] {
-  const names = [...new Set(slices.map((slice) => slice.target))]
+/**
+ * @param slices measured seconds only, in any order
+ * @param seconds how many there were
+ * @param first names that come first, in this order; the others follow by name
+ */
+export function summariseTargets(slices: readonly Slice[], seconds: number, first: readonly string[] = []): readonly TargetSummary[] {
+  const seen = new Set(slices.map((slice) => slice.target))
+  const names = [...first.filter((name) => seen.has(name)), ...[...seen].filter((name) => !first.includes(name)).sort()]
   return names.map((name) =>
     summarise(
       name,

@@ -102,7 +102,7 @@ function judgeRow(row: Row, counts: Counts, runs: number) {
       invalid: counts.invalid,
     },
     meanStopSeconds: Math.round(counts.seconds / runs),
-    claim: row.asks === 'shown' ? says : `${says} ${(100 * value).toFixed(2)} % (allowed ${100 * atMost} %)`,
+    claim: row.asks === 'shown' ? says : `${says} ${(100 * value).toFixed(2)} % (allowed ${(100 * atMost).toFixed(1)} %)`,
     ok: value <= atMost,
   }
 }
