@@ -29,6 +29,8 @@ async function main(): Promise<void> {
     },
   })
   const runs = Number(values.runs)
+  // Before the work, which takes long: others may commit meanwhile.
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim()
   const counts: Counts[] = ROWS.map(() => ({ pass: 0, fail: 0, inconclusive: 0, invalid: 0, seconds: 0 }))
   const tasks: Task[] = ROWS.flatMap((_, row) =>
     Array.from({ length: Math.ceil(runs / CHUNK) }, (_, index) => ({ row, from: index * CHUNK, to: Math.min(runs, (index + 1) * CHUNK) })),
@@ -40,7 +42,6 @@ async function main(): Promise<void> {
       `${row.ok ? 'ok  ' : 'MISS'} ${row.name.padEnd(46)} pass ${row.pass}  fail ${row.fail}  inconclusive ${row.inconclusive}  invalid ${row.invalid}  ${row.meanStopSeconds} s  ${row.claim}\n`,
     )
   if (values.write !== undefined) {
-    const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim()
     mkdirSync(dirname(values.write), { recursive: true })
     writeFileSync(
       values.write,

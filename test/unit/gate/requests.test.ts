@@ -371,7 +371,7 @@ describe('live and afterwards', () => {
   })
 
   test('an extension goes on with what was measured', () => {
-    const scarce = runSlices({ seconds: 240, rate: 10, canary: { ms: 21.2 }, old: fast, seed: 4 })
+    const scarce = runSlices({ seconds: 240, rate: 30, canary: { ms: 21.2 }, old: fast, seed: 5 })
     const tight = planOf({ clauses: clauses('p50 <= baseline + 7%'), extend: 1, atLeastSeconds: 120 })
     const first = judgeRequests(evidenceOf({ plan: tight, slices: scarce }))
     expect(first).toMatchObject({ verdict: 'inconclusive', look: { seconds: 120 } })
