@@ -154,8 +154,11 @@ async function answers(port: number, child: ChildProcess): Promise<boolean> {
   while (child.exitCode === null && child.signalCode === null) {
     const open = await new Promise<boolean>((done) => {
       const socket = connect({ host: '127.0.0.1', port })
-      socket.once('data', () => done(true)).once('error', () => done(false))
-      socket.once('close', () => done(false))
+      socket.once('error', () => done(false)).once('close', () => done(false))
+      socket.once('data', () => {
+        done(true)
+        socket.destroy()
+      })
     })
     if (open) return true
     await new Promise((done) => setTimeout(done, 20))
