@@ -7,21 +7,16 @@ import { bytes, duration, number, oneLine, when } from './words.ts'
 
 type StatusHost = StatusDocument['hosts'][number]
 
-export function statusText(document: StatusDocument, style: Style): readonly string[] {
+/** Fits a usual terminal; each server of each balancer is there with --verbose, or where one is not as it should be. */
+export function statusText(document: StatusDocument, style: Style, verbose: boolean): readonly string[] {
+  const titles = ['host', 'zone', 'release', 'previous', 'phase', 'health', 'balancer']
   const lines = [
     ...table(
-      [
-        { title: 'host' },
-        { title: 'zone' },
-        { title: 'release' },
-        { title: 'previous' },
-        { title: 'phase' },
-        { title: 'health' },
-        { title: 'balancer' },
-      ],
-      document.hosts.flatMap((host) => statusRows(host, style)),
+      titles.map((title) => ({ title })),
+      document.hosts.map((host) => statusRow(host, style)),
       style,
     ),
+    ...document.hosts.flatMap((host) => details(host, style, verbose)),
   ]
   if (document.lock !== null) {
     const { holder, rollout, since, heartbeatAgeMs } = document.lock
@@ -45,28 +40,52 @@ export function statusText(document: StatusDocument, style: Style): readonly str
   return lines
 }
 
-/** One row a server of the host; a host in several backends says the rest of it once. */
-function statusRows(host: StatusHost, style: Style): readonly (readonly string[])[] {
-  const servers = host.balancer.map((server) => serverWords(server, style))
-  const health =
-    host.error === undefined
-      ? healthWords(host.health, style)
-      : style.red(`✖ ${oneLine(host.error.message, 300)} (${oneLine(host.error.code, 40)})`)
-  const own = [
+function statusRow(host: StatusHost, style: Style): readonly string[] {
+  return [
     oneLine(host.name, 100),
     host.zone === undefined ? '' : oneLine(host.zone, 60),
     host.release === null ? (host.reachable ? 'none' : '?') : oneLine(host.release, 60),
     host.previous === null ? '' : oneLine(host.previous, 60),
     oneLine(host.phase, 40),
-    health,
+    host.error === undefined ? healthWords(host.health, style) : style.red('✖ unreachable'),
+    balancerWords(host.balancer, style),
   ]
-  const [first = '', ...rest] = servers
-  return [[...own, first], ...rest.map((server) => [...own.map(() => ''), server])]
 }
 
 function healthWords(health: string, style: Style): string {
-  const text = oneLine(health, 300)
-  return health === 'healthy' || health === 'running' ? style.green(text) : style.yellow(`! ${text}`)
+  if (health === 'healthy' || health === 'running') return style.green(health)
+  return style.yellow(`! ${oneLine(health, 40)}`)
+}
+
+/** All servers of a host in a word where they agree, else how many do not serve. */
+function balancerWords(servers: StatusHost['balancer'], style: Style): string {
+  const [first] = servers
+  if (first === undefined) return ''
+  const bad = servers.filter((server) => !serves(server))
+  const inFlight = servers.reduce((sum, server) => sum + (server.inFlight ?? 0), 0)
+  const busy = inFlight > 0 ? `, ${number(inFlight)} in flight` : ''
+  const same = servers.every((server) => server.state === first.state && server.health === first.health)
+  const words = same ? `${oneLine(first.state, 40)}, ${oneLine(first.health, 40)}` : `${bad.length} of ${servers.length} not serving`
+  return bad.length === 0 ? style.green(`${words}${busy}`) : style.yellow(`! ${words}${busy}`)
+}
+
+const serves = (server: Pick<Server, 'state' | 'health'>): boolean =>
+  server.state === 'ready' && (server.health === 'up' || server.health === 'unchecked')
+
+function details(host: StatusHost, style: Style, verbose: boolean): readonly string[] {
+  const name = oneLine(host.name, 100)
+  const isLong = host.health.length > 40
+  return [
+    ...(host.error === undefined ? [] : [`  ${style.red(`✖ ${said(name, host.error.message)} (${oneLine(host.error.code, 40)})`)}`]),
+    ...(isLong && host.error === undefined ? [`  ${style.yellow(`! ${name}: ${oneLine(host.health)}`)}`] : []),
+    ...host.balancer.filter((server) => verbose || !serves(server)).map((server) => `  ${name}: ${serverWords(server, style)}`),
+  ]
+}
+
+/** Most messages name their host already. */
+function said(name: string, message: string): string {
+  const text = oneLine(message)
+  return text.includes(name) ? text : `${name}: ${text}`
 }
 
 type Server = {
@@ -81,7 +100,7 @@ type Server = {
 
 /** `shop/web-1 ready, up, weight 1, 12 in flight   haproxy:lb-1`. */
 export function serverWords(server: Server, style: Style): string {
-  const good = server.state === 'ready' && (server.health === 'up' || server.health === 'unchecked')
+  const good = serves(server)
   const parts = [
     `${good ? '' : '! '}${oneLine(server.state, 40)}`,
     oneLine(server.health, 40),

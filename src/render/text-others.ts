@@ -43,8 +43,8 @@ export function pushText(document: PushDocument, style: Style): readonly string[
       : style.red(`✖ ${oneLine(host.error.message, 300)} (${oneLine(host.error.code, 40)})`),
   ])
   return [
-    `${good ? style.green('✔') : style.red('✖')} ${style.bold(head)} ${style.dim(`in ${duration(document.durationMs)}`)}`,
-    ...(rows.length === 0 ? [] : ['', ...table([{ title: 'host' }, { title: '' }], rows, style)]),
+    `${good ? style.green('✔') : style.red('✖')} ${style.bold(head)} ${style.dim(`(${duration(document.durationMs)})`)}`,
+    ...(rows.length === 0 ? [] : ['', ...table([{ title: 'host' }, { title: 'staged' }], rows, style)]),
     ...nextLines(document.next, style),
   ]
 }

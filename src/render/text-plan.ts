@@ -130,10 +130,8 @@ function rules(document: PlanDocument, style: Style, options: { readonly columns
   const groups = Object.entries(document.minReady)
   for (const [group, minimum] of groups) {
     const all = plan?.groups[group]?.hosts.length
-    say(
-      'ready',
-      `at least ${minimum}${all === undefined ? '' : ` of ${all}`}${groups.length > 1 ? ` of ${oneLine(group, 60)}` : ''} at any time, on the way back too`,
-    )
+    const which = `${all === undefined ? '' : ` of ${all}`}${groups.length > 1 ? ` (${oneLine(group, 60)})` : ''}`
+    say('ready', minimum === 0 ? `none${which} has to stay ready` : `at least ${minimum}${which} at any time, on the way back too`)
   }
   if (plan !== null) {
     const budget = plan.policy.failureBudget

@@ -15,7 +15,7 @@ function headline(document: RolloutDocument, style: Style): string {
   const good = outcome === 'succeeded' || outcome === 'unchanged'
   const sign = good ? style.green('✔') : outcome === 'paused' ? style.yellow('‖') : style.red('✖')
   const rollout = document.rollout === null ? '' : style.dim(`   rollout ${oneLine(document.rollout, 40)}`)
-  return `${sign} ${style.bold(sentence(document))} ${style.dim(`in ${duration(document.durationMs)}`)}${rollout}`
+  return `${sign} ${style.bold(sentence(document))} ${style.dim(`(${duration(document.durationMs)})`)}${rollout}`
 }
 
 function sentence(document: RolloutDocument): string {
@@ -67,20 +67,20 @@ function hostLines(document: RolloutDocument, style: Style, verbose: boolean): r
     release(host.to),
     oneLine(host.phase),
     host.durationMs === 0 ? '' : duration(host.durationMs),
-    host.error === undefined
-      ? host.from === host.to && document.command !== 'restart'
-        ? 'unchanged'
-        : ''
-      : errorCell(host.error, style, verbose),
+    remark(document, host, style, verbose),
   ])
   return ['', ...table(columns, rows, style)]
 }
 
 const release = (id: string | null): string => (id === null ? 'none' : oneLine(id, 60))
 
-function errorCell(error: NonNullable<RolloutHost['error']>, style: Style, verbose: boolean): string {
+/** What is special about a host: what went wrong, and where it is then; or that nothing had to be done. */
+function remark(document: RolloutDocument, host: RolloutHost, style: Style, verbose: boolean): string {
+  const { error, from, to } = host
+  if (error === undefined) return from === to && document.command !== 'restart' ? 'unchanged' : ''
+  const isBack = document.outcome !== 'rolled-back' && host.phase === 'serving' && from !== to
   const message = oneLine(error.message, verbose ? 1_000 : 120)
-  return style.red(`✖ ${oneLine(error.code, 40)}: ${message}`)
+  return style.red(`✖ ${isBack ? `back on ${release(from)}: ` : ''}${oneLine(error.code, 40)}: ${message}`)
 }
 
 function facts(document: RolloutDocument, style: Style): readonly string[] {
