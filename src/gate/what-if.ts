@@ -73,7 +73,9 @@ function withClauses(evidence: Evidence, clauses: readonly Clause[]): Evidence {
 
 function textWith(clause: Clause, limit: string, isMargin: boolean): string {
   const of = clause.limit.against === 'offered' ? ' of offered' : ''
-  return `${showMetric(clause.metric)} ${clause.is} ${isMargin ? 'baseline ' : ''}${limit}${of}`
+  // Less than nothing cannot be asked for; none at all can.
+  const is = clause.is === '<' && /^0+%?$/.test(limit) ? '=' : clause.is
+  return `${showMetric(clause.metric)} ${is} ${isMargin ? 'baseline ' : ''}${limit}${of}`
 }
 
 function aboveOf(metric: Metric): number | null {
