@@ -35,7 +35,7 @@ export async function run(found: Exclude<Found, { kind: 'root' }>, argv: readonl
 async function runCommand(found: Extract<Found, { kind: 'command' }>, pack: Package): Promise<void> {
   const Class = await commandClass(found.entry)
   const config = await oclifConfig(pack)
-  if (found.help) return write(process.stdout, helpText(Class, found.entry, config))
+  if (found.help) return write(process.stdout, helpText(Class, found.entry, config, process.stdout.columns))
   try {
     await new Class([...found.rest], config).start()
   } catch (error) {
@@ -57,7 +57,7 @@ export function oclifConfig(pack: Package): Promise<Config> {
   return Config.load({ root: pack.root, pjson, isRoot: true, ignoreManifest: true, userPlugins: false, devPlugins: false })
 }
 
-export function helpText(Class: CommandClass, entry: CommandEntry, config: Config): string {
+export function helpText(Class: CommandClass, entry: CommandEntry, config: Config, columns = HELP_WIDTH): string {
   const words = Object.entries(Class.args ?? {}).map(([name, arg]) =>
     arg.required === true ? name.toUpperCase() : `[${name.toUpperCase()}]`,
   )
@@ -78,7 +78,7 @@ export function helpText(Class: CommandClass, entry: CommandEntry, config: Confi
       load: async () => Class,
     },
     config,
-    { maxWidth: Math.min(process.stdout.columns ?? HELP_WIDTH, HELP_WIDTH), hideCommandSummaryInDescription: true, flagSortOrder: 'none' },
+    { maxWidth: Math.min(columns, HELP_WIDTH), hideCommandSummaryInDescription: true, flagSortOrder: 'none' },
   )
   return `${entry.summary}\n\n${help.generate()}\n`
 }

@@ -1,4 +1,4 @@
-// Every outcome of the table in docs/exit-codes.md, by real commands on a sandbox of real shells behind real SSH and a
+// Every outcome of the table in docs/scripting.md, by real commands on a sandbox of real shells behind real SSH and a
 // balancer: as text and with --json the same exit code, and the document fits its schema.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -1,12 +1,13 @@
 // Names, flags and examples are a contract: one snapshot of each command's help, one of all commands and flags. A change
 // there is seen in review, never by surprise.
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { CommandClass } from '../../../src/commands/base.ts'
 import { COMMANDS, typed } from '../../../src/commands/index.ts'
 import { overview } from '../../../src/commands/overview.ts'
 import { commandClass, helpText, oclifConfig } from '../../../src/commands/run.ts'
+import { commandsPage } from '../../../tools/commands-page.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const config = await oclifConfig({ root, version: '0.0.0' })
@@ -54,6 +55,10 @@ test('all commands, arguments and flags are as they were agreed', async () => {
 
 test('the overview is as it was agreed', async () => {
   await expect(overview()).toMatchFileSnapshot(join(import.meta.dirname, 'help', 'overview.txt'))
+})
+
+test('docs/commands.md is what the commands say: npm run docs', async () => {
+  expect(readFileSync(join(root, 'docs/commands.md'), 'utf8')).toBe(await commandsPage(root))
 })
 
 test('every file of the commands folder that holds a command is listed', () => {
