@@ -27,12 +27,19 @@ import { until } from './wait.ts'
 const REPEATS = FULL ? 10 : 1
 const SLOW_START_MS = FULL ? 6_000 : 2_000
 
-/** Two halves that run beside each other: `load` is all about requests, `changes` about single moves and accidents. */
-export function conformance(rig: Rig, half: 'load' | 'changes'): void {
-  const title = `${rig.name}, ${half}${rig.missing === null ? '' : ` (skipped: ${rig.missing})`}`
+const PARTS = {
+  load: [seesDamage, rolls, streams],
+  changes: [finds, moves, refuses, survives],
+  /** For another way to the same balancer. */
+  basics: [finds, moves],
+  reload: [reloads],
+} as const
+
+/** In parts, so that files run beside each other: `load` is all about requests, `changes` about single moves and accidents. */
+export function conformance(rig: Rig, part: keyof typeof PARTS): void {
+  const title = `${rig.name}, ${part}${rig.missing === null ? '' : ` (skipped: ${rig.missing})`}`
   describe.skipIf(rig.missing !== null)(title, () => {
-    const tests = half === 'load' ? [seesDamage, rolls, streams] : [finds, changes, refuses, survives]
-    for (const add of tests) add(rig)
+    for (const add of PARTS[part]) add(rig)
   })
 }
 
@@ -129,7 +136,7 @@ function finds(rig: Rig): void {
   })
 }
 
-function changes(rig: Rig): void {
+function moves(rig: Rig): void {
   test('C05 a drained server gets no new request', async () => {
     const running = await started(rig)
     const app = appOf(running)
@@ -414,29 +421,7 @@ function survives(rig: Rig): void {
     expect(await isIn(servers, before, signal)).toBe(true)
   })
 
-  test('C19 a reload during the drain is noticed, and the drain set again', async () => {
-    const running = await started(rig)
-    const app = appOf(running)
-    const servers = await serversOf(running, app)
-    const before = await snapshot(servers, signal)
-    const traffic = busy(running, { query: '?ms=1500', users: 12 })
-    await until(() => app.started.length > 0, 'requests are running')
-    const told: string[] = []
-    const leaving = out({ host: app.name, servers, before, waiting: (detail) => told.push(detail), connections: () => connectionsTo(app) })
-    await until(async () => (await stateOf(servers)).admin !== 'ready', 'it is drained')
-    await running.balancers[0].reload()
-    await leaving
-    expect(told).toContain('the balancer was reloaded meanwhile: draining again')
-    expect(await isOut(servers, signal)).toBe(true)
-    // What the old process held has ended, too: the app may be killed now.
-    await app.stop()
-    await app.start()
-    await app.healthy()
-    await back({ host: app.name, servers, before })
-    const report = await traffic.stop()
-    expect(lost(running, report)).toEqual([])
-    expect(report.losses.length).toBeLessThanOrEqual(3)
-  })
+  reloads(rig)
 
   test('C24 one of a pair that cannot be drained: the other is put back, and nothing is lost', async () => {
     const running = await started(rig, { pair: true })
@@ -469,5 +454,31 @@ function survives(rig: Rig): void {
     // Fresh out of maintenance it is unverified until its next check.
     await until(() => isIn(servers, before, signal), 'it is as before')
     expect(await stream.echoes()).toBe(true)
+  })
+}
+
+function reloads(rig: Rig): void {
+  test('C19 a reload during the drain is noticed, and the drain set again', async () => {
+    const running = await started(rig)
+    const app = appOf(running)
+    const servers = await serversOf(running, app)
+    const before = await snapshot(servers, signal)
+    const traffic = busy(running, { query: '?ms=1500', users: 12 })
+    await until(() => app.started.length > 0, 'requests are running')
+    const told: string[] = []
+    const leaving = out({ host: app.name, servers, before, waiting: (detail) => told.push(detail), connections: () => connectionsTo(app) })
+    await until(async () => (await stateOf(servers)).admin !== 'ready', 'it is drained')
+    await running.balancers[0].reload()
+    await leaving
+    expect(told).toContain('the balancer was reloaded meanwhile: draining again')
+    expect(await isOut(servers, signal)).toBe(true)
+    // What the old process held has ended, too: the app may be killed now.
+    await app.stop()
+    await app.start()
+    await app.healthy()
+    await back({ host: app.name, servers, before })
+    const report = await traffic.stop()
+    expect(lost(running, report)).toEqual([])
+    expect(report.losses.length).toBeLessThanOrEqual(3)
   })
 }

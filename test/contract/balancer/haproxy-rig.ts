@@ -1,7 +1,7 @@
 // A real HAProxy before the backends: master and worker, so that it can be reloaded, on ports of the system's choice. The
 // operator's hand is a plain connection to its socket, past our driver.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,14 +24,20 @@ export const connectLocally: ConnectTo = (name, signal) =>
 
 export type HaproxyOptions = {
   readonly apps: readonly App[]
-  /** The whole backend section [three checked servers, round robin]. */
-  readonly backends?: string
-  readonly listens?: string
+  /** More sections after backend `app`. */
+  readonly sections?: string
+  /** More lines in backend `app`. */
+  readonly lines?: string
+  readonly balance?: string
+  /** More words on each server line. */
+  readonly words?: string
   readonly sticky?: boolean
   readonly healthChecks?: boolean
   /** A master's socket beside the other. */
   readonly master?: boolean
   readonly level?: 'admin' | 'operator' | 'user'
+  /** Of the socket; 666 lets any login use it [600]. */
+  readonly mode?: '600' | '666'
   /** Through TCP instead of a path. */
   readonly tcp?: boolean
   readonly global?: string
@@ -52,9 +58,12 @@ export type RealHaproxy = Operated & {
 export async function startHaproxy(options: HaproxyOptions): Promise<RealHaproxy> {
   const folder = await mkdtemp(join(tmpdir(), 'rollgate-haproxy-'))
   const path = join(folder, 'admin.sock')
-  const [entry, api] = [await freePort(), await freePort()]
+  let entry = await freePort()
+  let api = await freePort()
   const hostName = options.hostName ?? 'lb-1'
-  await writeFile(join(folder, 'haproxy.cfg'), configuration(options, path, entry, api))
+  const configure = (): Promise<void> => writeFile(join(folder, 'haproxy.cfg'), configuration(options, path, entry, api))
+  await configure()
+  if (options.mode === '666') await chmod(folder, 0o755)
   let child: ChildProcess | null = null
   const ask = (line: string): Promise<string> => askSocket(path, line)
   const pid = async (): Promise<string> => /^Pid: (\d+)/m.exec(await ask('show info'))?.[1] ?? ''
@@ -79,14 +88,14 @@ export async function startHaproxy(options: HaproxyOptions): Promise<RealHaproxy
     await gone
     await until(() => workers.every((each) => !isAlive(each)), 'its workers are gone')
   }
-  const socket = options.tcp === true ? `127.0.0.1:${api}` : path
+  const socket = (): string => (options.tcp === true ? `127.0.0.1:${api}` : path)
   const another = (): LoadBalancer => {
     const [driver] = createBalancers(
       [
         {
           kind: 'haproxy',
           hosts: [hostName],
-          socket,
+          socket: socket(),
           drain: { deadlineMs: 10_000, onDeadline: 'fail' },
           ...(options.backend === undefined ? {} : { backend: options.backend }),
         },
@@ -96,11 +105,22 @@ export async function startHaproxy(options: HaproxyOptions): Promise<RealHaproxy
     if (driver === undefined) throw new Error('no driver was made')
     return driver
   }
-  await started()
+  for (let tried = 1; ; tried += 1) {
+    try {
+      await started()
+      break
+    } catch (error) {
+      // Another process may have taken the port meanwhile.
+      if (tried === 5) throw error
+      entry = await freePort()
+      api = await freePort()
+      await configure()
+    }
+  }
   return {
     driver: another(),
     url: `http://127.0.0.1:${entry}`,
-    socket,
+    socket: socket(),
     folder,
     ask,
     pid,
@@ -129,17 +149,13 @@ export async function startHaproxy(options: HaproxyOptions): Promise<RealHaproxy
 
 /** Checks are quick here (200 ms, three to fall, two to rise), so that a test takes seconds. */
 function configuration(options: HaproxyOptions, path: string, entry: number, api: number): string {
-  const { apps, sticky = false, healthChecks = true, level = 'admin' } = options
-  const servers = apps.map((app) => {
-    const words = [
-      `server ${app.name} ${app.address}:${app.port}`,
-      ...(healthChecks ? ['check'] : []),
-      ...(sticky ? [`cookie ${app.name}`] : []),
-    ]
-    return `  ${words.join(' ')}`
-  })
+  const { apps, sticky = false, healthChecks = true, level = 'admin', mode = '600', words = '' } = options
+  const check = healthChecks ? ' check' : ''
+  const servers = apps.map(
+    ({ name, address, port }) => `  server ${name} ${address}:${port}${check}${sticky ? ` cookie ${name}` : ''} ${words}`,
+  )
   return `global
-  stats socket ${path} mode 600 level ${level} expose-fd listeners
+  stats socket ${path} mode ${mode} level ${level} expose-fd listeners
 ${options.tcp === true ? `  stats socket ipv4@127.0.0.1:${api} level ${level}\n` : ''}${options.global ?? ''}
 defaults
   mode http
@@ -152,11 +168,12 @@ ${options.defaults ?? ''}
 frontend entry
   bind 127.0.0.1:${entry}
   default_backend app
-${options.listens ?? ''}
+
 backend app
-  balance roundrobin
+  balance ${options.balance ?? 'roundrobin'}
 ${healthChecks ? '  option httpchk GET /health\n' : ''}${sticky ? '  cookie PLACE insert indirect nocache\n' : ''}${servers.join('\n')}
-${options.backends ?? ''}
+${options.lines ?? ''}
+${options.sections ?? ''}
 `
 }
 
@@ -170,11 +187,11 @@ export function askSocket(path: string, line: string): Promise<string> {
     })
     socket.once('error', reject)
     socket.once('close', () => resolve(text))
-    socket.write(`${line}\n`)
+    socket.end(`${line}\n`)
   })
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer()
   await new Promise<void>((done) => probe.listen(0, '127.0.0.1', done))
   const address = probe.address()
@@ -196,7 +213,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-export function haproxyRig(name: string, variant: Pick<HaproxyOptions, 'master' | 'tcp' | 'connectTo' | 'defaults'> = {}): Rig {
+export function haproxyRig(name: string, variant: Pick<HaproxyOptions, 'master' | 'tcp' | 'connectTo' | 'defaults' | 'mode'> = {}): Rig {
   return {
     name,
     missing,

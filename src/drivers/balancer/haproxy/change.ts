@@ -1,6 +1,5 @@
 // Changes to a server, each read back in the same round trip: an empty answer of HAProxy's is a yes, but only the state
-// that follows it counts. A server that tracks another is changed through the other; workers from before a reload are told
-// as well. What the balancer's own machinery decides (DNS, an agent) is never overruled.
+// that follows it counts. A server that tracks another is changed through the other. What the balancer's own machinery decides (DNS, an agent) is never overruled.
 import type { AdminState, Change, ServerRef, ServerState } from '../../../domain/balancer.ts'
 import { RollgateError } from '../../../domain/error.ts'
 import { cleanText } from '../../../util/text.ts'
@@ -76,7 +75,6 @@ export async function set(balancer: Balancer, ref: ServerRef, sets: readonly str
     if (level.trim() !== 'admin') throw denied(balancer, level)
     throw new RollgateError('E_BALANCER', `${id} refused to change ${ref.backend}/${ref.server}: ${cleanText(answer.trim(), 300)}`)
   }
-  await previous.tell(sets, signal)
   return seen
 }
 

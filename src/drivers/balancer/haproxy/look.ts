@@ -2,6 +2,7 @@
 // process that is there to stay: right after a reload the old one may still answer, and what it says is no longer so.
 import { RollgateError } from '../../../domain/error.ts'
 import { parseInfo, parseServersState, parseStat, type Row } from './answers.ts'
+import { pause } from './pause.ts'
 import type { Previous } from './previous.ts'
 import type { RuntimeApi } from './runtime-api.ts'
 import { type Server, serverOf } from './servers.ts'
@@ -34,12 +35,13 @@ export async function look(
     const [info = '', stat = '', state = ''] = answers.slice(sets.length)
     const facts = parseInfo(info)
     if (facts.get('Stopping') !== '1') {
-      const look = { generation: generationOf(facts), info: facts, servers: join(state, stat), previous: held }
+      const generation = generationOf(facts)
+      const news = previous.isNews(generation)
+      const look = { generation, info: facts, servers: join(state, stat), previous: news ? await previous.inFlight(signal) : held }
       return { look, said: answers.slice(0, sets.length) }
     }
     if (attempt >= STOPPING_ATTEMPTS) throw new RollgateError('E_BALANCER_UNREACHABLE', 'the HAProxy that answers is about to end')
-    await new Promise((resolve) => setTimeout(resolve, STOPPING_MS))
-    if (signal.aborted) throw new RollgateError('E_CANCELLED', 'interrupted', { cause: signal.reason })
+    await pause(STOPPING_MS, signal)
   }
 }
 

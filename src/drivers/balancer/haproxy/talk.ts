@@ -48,8 +48,11 @@ export async function talkStream(connection: Connection, socket: string, line: s
       stream.once('end', end)
       stream.once('close', end)
       stream.once('error', end)
-      stream.write(`${line}\n`)
+      // Half closed: the master's socket goes on listening otherwise, and the answer would have no end.
+      stream.end(`${line}\n`)
     })
+  } catch (error) {
+    throw until.aborted ? stopped(socket, options) : error
   } finally {
     stream.on('error', () => undefined)
     stream.destroy()
@@ -58,11 +61,12 @@ export async function talkStream(connection: Connection, socket: string, line: s
 
 async function opened(connection: Connection, to: ForwardTarget, until: AbortSignal, options: TalkOptions): Promise<Duplex> {
   const opening = connection.forward(to, { signal: until })
+  const where = 'socket' in to ? to.socket : `${to.host}:${to.port}`
   let late = false
   const timeout = new Promise<never>((_, reject) => {
     const stop = (): void => {
       late = true
-      reject(stopped('socket' in to ? to.socket : `${to.host}:${to.port}`, options))
+      reject(stopped(where, options))
     }
     if (until.aborted) stop()
     until.addEventListener('abort', stop, { once: true })
@@ -74,7 +78,12 @@ async function opened(connection: Connection, to: ForwardTarget, until: AbortSig
     },
     () => undefined,
   )
-  return Promise.race([opening, timeout])
+  try {
+    return await Promise.race([opening, timeout])
+  } catch (error) {
+    // A transport that gives up for our time limit calls it an interrupt; it is none.
+    throw late ? stopped(where, options) : error
+  }
 }
 
 function stopped(socket: string, { signal, timeoutMs }: TalkOptions): RollgateError {

@@ -5,6 +5,7 @@ import type { ServerRef, ServerState } from '../../../domain/balancer.ts'
 import { RollgateError } from '../../../domain/error.ts'
 import { type Balancer, pathOf, serverOf, set, stateCommand, stateIn } from './change.ts'
 import { decider, type Look, look } from './look.ts'
+import { pause } from './pause.ts'
 import { isIn, isVerified, type Server } from './servers.ts'
 
 const POLL_MS = 100
@@ -45,10 +46,11 @@ export async function verify(
 async function restart(balancer: Balancer, ref: ServerRef, signal: AbortSignal): Promise<Look> {
   const { look: before } = await look(balancer.api, balancer.previous, signal)
   const deciding = decider(before, serverOf(before, ref))
-  const commands = [stateCommand(deciding, 'maintenance'), stateCommand(deciding, 'drain')]
+  const seen = await set(balancer, ref, [stateCommand(deciding, 'maintenance'), stateCommand(deciding, 'drain')], signal)
+  const now = decider(seen, serverOf(seen, ref))
   // With `fall 1` a server that leaves maintenance has full health at once; one that was put down has to earn it.
-  if (deciding.hasCheck && deciding.fall === 1) commands.push(`set server ${pathOf(deciding)} health down`)
-  return set(balancer, ref, commands, signal)
+  if (!now.hasCheck || now.fall !== 1) return seen
+  return set(balancer, ref, [`set server ${pathOf(now)} health down`], signal)
 }
 
 function notUp(ref: ServerRef, server: Server, deadlineMs: number): RollgateError {
@@ -58,19 +60,4 @@ function notUp(ref: ServerRef, server: Server, deadlineMs: number): RollgateErro
     `${ref.backend}/${ref.server} on ${ref.balancer} passed no check within ${deadlineMs / 1000} s: it is ${server.status}${said}`,
     { now: 'it is kept out of rotation', hints: ["look at the balancer's own health check of this server: path, port, expected status"] },
   )
-}
-
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const stop = (): void => {
-      clearTimeout(timer)
-      reject(new RollgateError('E_CANCELLED', 'interrupted', { cause: signal.reason }))
-    }
-    const timer = setTimeout(() => {
-      signal.removeEventListener('abort', stop)
-      resolve()
-    }, ms)
-    if (signal.aborted) stop()
-    else signal.addEventListener('abort', stop, { once: true })
-  })
 }
