@@ -3,14 +3,15 @@ import type { StatusDocument } from '../domain/document.ts'
 import type { Facts, HostFacts, ReachableHost } from '../domain/facts.ts'
 import type { Host } from '../domain/host.ts'
 import type { HostPhase } from '../domain/ledger.ts'
+import { readTimers, type TimerStory } from '../drivers/timer/timers.ts'
 import { ownWithdrawals, unfinishedOf } from '../plan/situation.ts'
-import { openSession } from './compose.ts'
+import { openSession, timerScope } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { type HostLease, liveLock, readLeases } from './lock.ts'
 import { look } from './rollout.ts'
 import type { Session } from './session.ts'
 import { createTelling } from './telling.ts'
-import { nextForUnfinished, resumableIn } from './unfinished.ts'
+import { nextForUnfinished, resumableIn, type UnfinishedRollout } from './unfinished.ts'
 
 export async function status(
   options: { readonly hosts?: readonly string[]; readonly roles?: readonly string[] },
@@ -20,13 +21,13 @@ export async function status(
   const session = await openSession(context, { emit, ...options })
   try {
     const facts = await look(context, session, emit)
-    return statusDocument(session, facts, await readLeases(session, facts, context.signal))
+    return statusDocument(session, facts, await readLeases(session, facts, context.signal), await timerStories(session, context.signal))
   } finally {
     await session.close()
   }
 }
 
-function statusDocument(session: Session, facts: Facts, leases: readonly HostLease[]): StatusDocument {
+function statusDocument(session: Session, facts: Facts, leases: readonly HostLease[], timers: readonly TimerStory[]): StatusDocument {
   const hosts = session.chosen.flatMap((host) => {
     const seen = facts.hosts.find((candidate) => candidate.host === host.name)
     return seen === undefined ? [] : [hostStatus(host, seen, facts)]
@@ -44,7 +45,7 @@ function statusDocument(session: Session, facts: Facts, leases: readonly HostLea
     lock,
     // Whoever holds the lock works on it: it is not for others to take up.
     unfinished: found === null || lock !== null ? null : { rollout: found.rollout, phase: found.phase, next: nextForUnfinished(found) },
-    drift: driftOf(session, facts),
+    drift: [...driftOf(session, facts), ...timerDrift(timers, found)],
   }
 }
 
@@ -123,6 +124,32 @@ function healthWord(seen: ReachableHost): string {
   const down = seen.services.find((service) => service.state !== 'active')
   if (seen.health !== null) return seen.health.healthy ? 'healthy' : `unhealthy: ${seen.health.detail}`
   return down === undefined ? 'running' : `${down.unit} is ${down.state}`
+}
+
+/** What the timers of the unfinished rollout did, or will do. */
+function timerDrift(timers: readonly TimerStory[], found: UnfinishedRollout | null): StatusDocument['drift'] {
+  return timers
+    .filter((story) => story.rollout === found?.rollout)
+    .map(({ host, entry, what, leftS }) => ({
+      kind: what,
+      message:
+        what === 'armed'
+          ? `a timer on ${host} looks after ${entry} in ${leftS ?? 0} s, if no heartbeat comes`
+          : what === 'self-restored'
+            ? `the timer on ${host} brought ${entry} back: it was healthy and its operator gone`
+            : what === 'orphaned'
+              ? `the timer on ${host} left ${entry} out of rotation: it did not pass the balancer's check`
+              : `the timer on ${host} could not ask the balancer about ${entry}`,
+    }))
+}
+
+/** From the hosts of every balancer that can hold a timer; nothing from those that cannot be asked. */
+async function timerStories(session: Session, signal: AbortSignal): Promise<readonly TimerStory[]> {
+  const hosts = [...new Set(session.allBalancers.flatMap((balancer) => (balancer.deadMan === undefined ? [] : [balancer.deadMan.host])))]
+  const stories = await Promise.allSettled(
+    hosts.map(async (host) => readTimers(await session.connect(host, signal), timerScope(session.config), signal)),
+  )
+  return stories.flatMap((result) => (result.status === 'fulfilled' ? result.value : []))
 }
 
 function driftOf(session: Session, facts: Facts): StatusDocument['drift'] {
