@@ -52,27 +52,40 @@ const TIMER_MS = 20
 export function fire(options: CannonOptions): CannonRun {
   const timeoutMs = Math.max(1, Math.ceil(options.timeoutMs / 1000)) * 1000
   const endings: (() => void)[] = []
+  let stopping = false
   const setupClient = (client: autocannon.Client) => {
     const gunner = options.gunner()
     let waitingSinceMs: number | null = null
     let why: Failure | null = null
     let last: { readonly headers: CannonAnswer['headers']; readonly body: string } | null = null
 
+    let begun = false
+
+    const settle = (nowMs: number) => {
+      if (waitingSinceMs === null) return
+      // An error has said why, or the time was up (its timer runs from the send, and tells only after the next one), or
+      // else the connection was closed without a word.
+      const late = nowMs - waitingSinceMs >= timeoutMs - TIMER_MS
+      gunner.lost(why ?? { class: late ? 'first-byte-timeout' : 'closed', detail: '' }, waitingSinceMs)
+      waitingSinceMs = null
+      // It keeps half an answer of the old connection in its parser, and the lost request in its queue: the next
+      // answers would be read as the rest of that one.
+      client.pipelinedRequests?.clear?.()
+      client.parser?.reinitialize?.('RESPONSE')
+    }
     client.on('request', () => {
       const nowMs = performance.now()
-      // It sends while an answer is due: that one will not come. An error has said why, or the time was up (its timer
-      // runs from the send, and tells only after the next one), or else the connection was closed without a word.
-      if (waitingSinceMs !== null) {
-        const late: Failure = { class: nowMs - waitingSinceMs >= timeoutMs - TIMER_MS ? 'first-byte-timeout' : 'closed', detail: '' }
-        gunner.lost(why ?? late, waitingSinceMs)
-        // It keeps half an answer of the old connection in its parser, and the lost request in its queue: the next
-        // answers would be read as the rest of that one.
-        client.pipelinedRequests?.clear?.()
-        client.parser?.reinitialize?.('RESPONSE')
-      }
+      // It sends while an answer is due: that one will not come.
+      settle(nowMs)
       why = null
       waitingSinceMs = nowMs
-      gunner.sent()
+      // The next request is built after this, but the first one before.
+      if (options.fixed !== null || !begun) gunner.sent()
+      begun = true
+    })
+    client.on('done', () => {
+      // It had nothing left to send when the last one was lost.
+      if (options.amount !== null && !stopping) settle(performance.now())
     })
     client.on('connError', (error: unknown) => {
       why = classify(error, 'first-byte')
@@ -88,13 +101,16 @@ export function fire(options: CannonOptions): CannonRun {
     endings.push(() => {
       if (waitingSinceMs !== null) gunner.abandoned(waitingSinceMs)
     })
-    const request =
-      options.fixed === null ? { setupRequest: (built: autocannon.Request) => ({ ...built, ...asRequest(gunner.next()) }) } : null
+    const setupRequest = (built: autocannon.Request) => {
+      const shot = gunner.next()
+      if (begun) gunner.sent()
+      return { ...built, ...asRequest(shot) }
+    }
     const onResponse = (_status: number, body: string, _context: object, headers: Record<string, string | string[]>) => {
       last = { headers: lowerCased(headers), body }
     }
-    if (request !== null) client.setRequests([{ ...request, ...(options.wantAnswers ? { onResponse } : {}) }])
-    else if (options.wantAnswers && options.fixed !== null) client.setRequests([{ ...asRequest(options.fixed), onResponse }])
+    if (options.fixed === null) client.setRequests([{ setupRequest, ...(options.wantAnswers ? { onResponse } : {}) }])
+    else if (options.wantAnswers) client.setRequests([{ ...asRequest(options.fixed), onResponse }])
   }
   const run = autocannon({
     url: options.url,
@@ -113,7 +129,13 @@ export function fire(options: CannonOptions): CannonRun {
     for (const end of endings) end()
     return { sent: result.requests.sent, answered: result.requests.total, errors: result.errors }
   }
-  return { stop: () => run.stop(), done: finished() }
+  return {
+    stop() {
+      stopping = true
+      run.stop()
+    },
+    done: finished(),
+  }
 }
 
 function asRequest({ method, path, headers, body }: Shot): autocannon.Request {
