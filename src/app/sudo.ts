@@ -47,7 +47,8 @@ export async function settleSudo(work: Work, hosts: readonly HostName[]): Promis
     const bad = barred.filter((_host, index) => said[index] !== 'ok')
     if (bad.length === 0) return session.sudo.set(password)
     // Wrong everywhere is a slip of the keys; wrong on some hosts is another matter.
-    if (left <= 1 || bad.length < barred.length || session.sudo.get() !== null)
+    const slip = said.every((word) => word === 'wrong')
+    if (left <= 1 || !slip || session.sudo.get() !== null)
       throw sudoError(work, bad, said.includes('wrong') ? 'refuses the password' : 'does not allow it')
     work.emit({ type: 'notice', message: `sudo refuses this password on ${bad.map((host) => host.host).join(', ')}` })
   }

@@ -219,7 +219,9 @@ async function settle(run: Run, steps: readonly RemoteStep[], result: PhaseResul
     if (said?.state === 'done') {
       await ended(run, step, said.changed)
     } else if (said?.state === 'failed') {
-      const error = phaseError(step, said.exitCode, said.output)
+      // A manager says that it failed; why is in the log of the process.
+      const seen = step.kind === 'restart' ? await run.context.ports.host(step.host).evidence(run.context.signal) : []
+      const error = phaseError(step, said.exitCode, said.output, seen)
       await broke(run, step, error)
       for (const later of steps) run.inDoubt.delete(later.id)
       throw error
@@ -234,9 +236,9 @@ async function settle(run: Run, steps: readonly RemoteStep[], result: PhaseResul
   }
 }
 
-function phaseError(step: RemoteStep, exitCode: number | null, output: readonly string[]): RollgateError {
+function phaseError(step: RemoteStep, exitCode: number | null, output: readonly string[], seen: readonly string[]): RollgateError {
   const how = exitCode === null ? 'without an exit code' : `with exit code ${exitCode}`
-  const options = { host: step.host, evidence: output.slice(-20) }
+  const options = { host: step.host, evidence: [...output.slice(-20), ...seen] }
   switch (step.kind) {
     case 'hook':
       if (exitCode === 124)

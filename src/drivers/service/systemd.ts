@@ -78,7 +78,13 @@ rg_pid=$(printf '%s\\n' "$rg_shown" | sed -n 's/^MainPID=\\([1-9][0-9]*\\)$/\\1/
 exit 0`
 
 // A user's own unit is looked for in every journal that we may read: without persistent storage there is none of its own.
+// An empty answer from a journal that is closed to this login would look like an app that says nothing.
 const LOGS = `LC_ALL=C; export LC_ALL
+rg_closed=
+for rg_file in /var/log/journal/*/system.journal /run/log/journal/*/system.journal; do
+  [ ! -e "$rg_file" ] || { if [ -r "$rg_file" ]; then rg_closed=no; break; fi; rg_closed=yes; }
+done
+[ "$rg_closed" != yes ] || echo "$(id -un) may not read the system's journal here: add it to the group systemd-journal"
 exec journalctl --no-pager -o short-iso "$@"`
 
 function journalWords(scope: Scope, unit: string, options: Parameters<ServiceManager['logs']>[1]): readonly string[] {

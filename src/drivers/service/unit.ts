@@ -22,7 +22,7 @@ export function renderUnit(template: string, settings: UnitSettings): string {
     app: plainLine(app),
     current: pathWord(layout.current),
     user: scope === 'system' ? `User=${plainLine(user)}` : '# Runs as the user whose manager this is.',
-    exec: quoted(`exec ${exec}`.replace(/^exec (?=.*[;&|<>(){}`\n]|\S+=)/s, '')),
+    exec: quoted(isOneCommand(exec) ? `exec ${exec}` : exec),
     target: scope === 'system' ? 'multi-user.target' : 'default.target',
   }
   return template.replace(/\{\{([a-z]+)\}\}/g, (whole, name: string) => values[name] ?? whole)
@@ -31,6 +31,11 @@ export function renderUnit(template: string, settings: UnitSettings): string {
 /** The file name of a unit: `shop` is `shop.service`. */
 export function unitFile(unit: string): string {
   return /\.(service|socket|target|timer|path|mount|slice|scope)$/.test(unit) ? unit : `${unit}.service`
+}
+
+/** Then the shell gets out of the way: the process that systemd watches is the app itself. */
+function isOneCommand(line: string): boolean {
+  return !/[;&|<>(){}`\n]/.test(line) && !/^\s*(exec\s|[A-Za-z_]\w*=)/.test(line)
 }
 
 function plainLine(text: string): string {
