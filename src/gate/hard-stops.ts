@@ -19,6 +19,8 @@ export type HardStop =
 
 const ERROR_SHARE = 0.05
 const ERROR_SECONDS = 10
+/** It must last: of the seconds that saw requests so many are bad, or one burst of failures would stop a gate. */
+const BAD_SECONDS = 0.8
 /** Fewer than this are no reason to stop a production gate: at one request a second a single one is 10 %. */
 const FEWEST_FAILURES = 5
 const TIMES_SLOWER = 5
@@ -64,10 +66,12 @@ export function createHardStops() {
 }
 
 function shareOf(seconds: readonly (Count | null)[]) {
-  const arrivals = seconds.reduce((sum, second) => sum + (second?.arrivals ?? 0), 0)
-  const failures = seconds.reduce((sum, second) => sum + (second?.failures ?? 0), 0)
+  const seen = seconds.filter((second) => second !== null && second.arrivals > 0)
+  const arrivals = seen.reduce((sum, second) => sum + (second?.arrivals ?? 0), 0)
+  const failures = seen.reduce((sum, second) => sum + (second?.failures ?? 0), 0)
+  const bad = seen.filter((second) => second !== null && second.failures > ERROR_SHARE * second.arrivals).length
   const share = arrivals > 0 ? failures / arrivals : 0
-  return { arrivals, share, isBad: failures >= FEWEST_FAILURES && share > ERROR_SHARE }
+  return { arrivals, share, isBad: failures >= FEWEST_FAILURES && share > ERROR_SHARE && bad >= BAD_SECONDS * seen.length }
 }
 
 function percent(share: number): string {

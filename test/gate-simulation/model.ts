@@ -127,7 +127,7 @@ function drift(seconds: number, deviation: number, memory: number, dice: Dice): 
 }
 
 /** By the exponential gaps between arrivals: exact at any rate. */
-function poisson(mean: number, dice: Dice): number {
+export function poisson(mean: number, dice: Dice): number {
   let count = -1
   let passed = 0
   while (passed < mean) {

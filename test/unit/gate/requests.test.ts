@@ -172,6 +172,24 @@ describe('stops before the end', () => {
     expect(report.reason).toMatch(/% of the new release's requests failed for 10 s/)
   })
 
+  test('a burst of errors in one second is not errors for ten seconds', () => {
+    const slices = runSlices({ seconds: 120, rate: 20, canary: fast }).map((one) => {
+      if (one.second % 40 !== 20) return one
+      return slice({ second: one.second, target: 'new', failures: { status: 20 } })
+    })
+    expect(judgeRequests(evidenceOf({ plan: planOf({ clauses: clauses('p50 < 300ms'), atLeastSeconds: 120 }), slices }))).toMatchObject({
+      verdict: 'pass',
+      stoppedBy: 'look',
+    })
+  })
+
+  test('a dead target is stopped at a low rate too', () => {
+    const slices = Array.from({ length: 60 }, (_, index) => slice({ second: 2 * index, target: 'new', failures: { refused: 1 } }))
+    const report = judgeRequests(evidenceOf({ plan: planOf({ clauses: clauses('p50 < 300ms'), ratePerArm: 0.5 }), slices }))
+    expect(report).toMatchObject({ verdict: 'invalid', reason: expect.stringContaining('has not answered one of') })
+    expect(report.targets[0]?.offered ?? 0).toBeLessThan(10)
+  })
+
   test('a median five times the old one in three blocks fails at once', () => {
     const slices = runSlices({ seconds: 120, rate: 20, canary: { ms: 200 }, old: fast })
     const plan = planOf({ clauses: clauses('errors <= baseline + 1pp'), atLeastSeconds: 120 })
