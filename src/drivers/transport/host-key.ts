@@ -17,9 +17,11 @@ import {
   readKnownHosts,
 } from './known-hosts.ts'
 import type { Destination } from './resolve.ts'
+import { revokedBy } from './revoked-keys.ts'
 
 export type HostKeyContext = {
   readonly ask: Ask | null
+  readonly env: Readonly<Record<string, string | undefined>>
   readonly signal: AbortSignal
   readonly warn: (message: string) => void
   /** Questions of several hosts come one after the other. */
@@ -45,6 +47,8 @@ export async function decideHostKey(
   lines: readonly KnownHostsLine[],
   context: HostKeyContext,
 ): Promise<void> {
+  const revoked = to.revokedKeysFile === null ? null : await revokedBy(to.revokedKeysFile, key, context.env)
+  if (revoked !== null) throw isRevoked(to, key, revoked)
   if (judged(to, key, lines)) return
   // Several hosts may wait for an answer about one key (or one file): whoever comes second looks again.
   await context.paused(() =>
@@ -58,12 +62,7 @@ export async function decideHostKey(
 /** true: trusted; false: not known. @throws RollgateError E_HOST_KEY */
 function judged(to: Destination, key: Buffer, lines: readonly KnownHostsLine[]): boolean {
   const judgement = judge(to, key, lines)
-  if (judgement.kind === 'revoked') {
-    throw refused(to, `${shown(to)} showed a key that is revoked (${judgement.at})`, {
-      why: `${keyType(key)} ${fingerprint(key)} must not be trusted any more`,
-      hints: ['give the host a new key, or ask who revoked this one'],
-    })
-  }
+  if (judgement.kind === 'revoked') throw isRevoked(to, key, judgement.at)
   if (to.hostKeyPin !== null) {
     if (isPinned(to.hostKeyPin, key)) return true
     throw refused(to, `${shown(to)} showed another host key than the config pins`, {
@@ -84,6 +83,13 @@ function judged(to: Destination, key: Buffer, lines: readonly KnownHostsLine[]):
     })
   }
   return judgement.kind === 'known'
+}
+
+function isRevoked(to: Destination, key: Buffer, by: string): RollgateError {
+  return refused(to, `${shown(to)} showed a key that is revoked (${by})`, {
+    why: `${keyType(key)} ${fingerprint(key)} must not be trusted any more`,
+    hints: ['give the host a new key, or ask who revoked this one'],
+  })
 }
 
 /** Does a pin, `SHA256:…` or `type base64`, name this key? */

@@ -35,9 +35,9 @@ const PASSPHRASE_TRIES = 3
 export async function* identities(to: Destination, context: LoginContext, notes: LoginNotes): AsyncGenerator<readonly Identity[], void> {
   const { settings } = context
   const named = settings.identity !== undefined
-  const texts =
-    named && 'env' in settings.identity ? [keyFromEnvironment(settings.identity.env, context.env)] : await keyTexts(to.identityFiles, named)
-  const inAgent = named && 'env' in settings.identity ? [] : await agentKeys(to, context, notes)
+  const variable = named && 'env' in settings.identity ? settings.identity.env : null
+  const texts = variable === null ? await keyTexts(to.identityFiles, named) : [keyFromEnvironment(variable, context.env)]
+  const inAgent = variable === null ? await agentKeys(to, context, notes) : []
   const wanted = await publicHalves(to.identityFiles, texts)
   const isNamed = (identity: Identity): boolean => wanted.some((blob) => blob.equals(identity.blob))
   const first = [...inAgent.filter(isNamed), ...(to.identitiesOnly ? [] : inAgent.filter((identity) => !isNamed(identity)))]
@@ -72,7 +72,7 @@ export async function* identities(to: Destination, context: LoginContext, notes:
       notes.skipped.push(error)
     }
   }
-  await noteAgentLeftovers(to, notes)
+  if (variable === null) await noteAgentLeftovers(to, notes)
 }
 
 async function keyTexts(paths: readonly string[], named: boolean): Promise<readonly KeyText[]> {

@@ -5,6 +5,7 @@ import { type ErrorCode, errorFrom, errorInfo, RollgateError } from '../../domai
 import type { Host, HostName } from '../../domain/host.ts'
 import type { Clock } from '../../domain/ports.ts'
 import type { Connection, Transport } from '../../domain/transport.ts'
+import { createSlots } from './slots.ts'
 
 export type PoolOptions = {
   /** Connections being opened at the same time. */
@@ -44,15 +45,15 @@ export function createPool(transport: Transport, options: PoolOptions): Pool {
   const open = new Map<HostName, Connection>()
   const opening = new Map<HostName, Opening>()
   const refusals = new Map<HostName, { readonly error: RollgateError; readonly untilMs: number }>()
-  const places = limit(options.concurrency)
+  const places = createSlots(options.concurrency)
   let closed = false
 
   async function attempt(host: Host, signal: AbortSignal): Promise<Connection> {
-    const leave = await places(signal)
+    await places.enter(signal)
     try {
       return await transport.connect(host, signal, { timeoutMs: options.timeoutMs })
     } finally {
-      leave()
+      places.leave()
     }
   }
 
@@ -143,35 +144,3 @@ export function createPool(transport: Transport, options: PoolOptions): Pool {
 }
 
 const cancelled = (): RollgateError => new RollgateError('E_CANCELLED', 'interrupted')
-
-/** Hands out at most `count` places; the returned function gives one back. @throws RollgateError E_CANCELLED while it waits */
-export function limit(count: number): (signal?: AbortSignal) => Promise<() => void> {
-  let free = count
-  const waiting = new Set<() => void>()
-  const leave = (): void => {
-    const [next] = waiting
-    if (next === undefined) free += 1
-    else {
-      waiting.delete(next)
-      next()
-    }
-  }
-  return (signal) =>
-    new Promise((resolve, reject) => {
-      if (signal?.aborted === true) return reject(cancelled())
-      if (free > 0) {
-        free -= 1
-        return resolve(leave)
-      }
-      const enter = (): void => {
-        signal?.removeEventListener('abort', onAbort)
-        resolve(leave)
-      }
-      const onAbort = (): void => {
-        waiting.delete(enter)
-        reject(cancelled())
-      }
-      waiting.add(enter)
-      signal?.addEventListener('abort', onAbort, { once: true })
-    })
-}

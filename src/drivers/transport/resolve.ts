@@ -21,6 +21,7 @@ export type Destination = {
   readonly globalKnownHostsFiles: readonly string[]
   readonly hostKeyAlias: string | null
   readonly hashKnownHosts: boolean
+  readonly revokedKeysFile: string | null
   readonly strict: 'yes' | 'accept-new' | 'ask'
   readonly hostKeyPin: string | null
   /** null: the configuration does not say. */
@@ -124,6 +125,7 @@ async function resolveHost(host: Host, context: Context, depth: number): Promise
     knownHostsFiles: settings.knownHosts ?? files(said, 'userknownhostsfile', [join(who.home, '.ssh', 'known_hosts')]),
     globalKnownHostsFiles: settings.knownHosts !== undefined ? [] : files(said, 'globalknownhostsfile', ['/etc/ssh/ssh_known_hosts']),
     hostKeyAlias: tokens.alias,
+    revokedKeysFile: notNone(said.one('revokedhostkeys')),
     hashKnownHosts: said.one('hashknownhosts') === 'yes',
     strict: strictness(said.one('stricthostkeychecking')),
     hostKeyPin: host.hostKey ?? null,

@@ -1,5 +1,5 @@
-// Places for channels on one connection: at most so many at a time, and fewer once the host says that it wants fewer
-// (sshd's MaxSessions).
+// Places: at most so many at a time, and fewer once somebody says so. For channels on one connection (sshd's MaxSessions),
+// and for connections that are being opened.
 import { RollgateError } from '../../domain/error.ts'
 
 export type Slots = {

@@ -236,6 +236,27 @@ describe.skipIf(noSshd !== null)(`host keys${noSshd === null ? '' : ` (skipped: 
     expect(error.message).toContain(`${path}:2`)
   })
 
+  test('a key in RevokedHostKeys is refused: in a list, in a KRL, and when the file cannot be read', async () => {
+    const good = known(`${name} ${sshd.hostKey('ed25519')}\n`)
+    const list = known(`# bad ones\n${otherKey('rsa')}\n${sshd.hostKey('ed25519')} stolen\n`)
+    const krl = `${list}.krl`
+    execFileSync('ssh-keygen', ['-q', '-k', '-f', krl, list], { stdio: 'ignore' })
+    const harmless = known(`${otherKey('rsa')}\n`)
+    const harmlessKrl = `${harmless}.krl`
+    execFileSync('ssh-keygen', ['-q', '-k', '-f', harmlessKrl, harmless], { stdio: 'ignore' })
+    for (const [file, at] of [
+      [list, `${list}:3`],
+      [krl, krl],
+      ['/nowhere/list', '/nowhere/list'],
+    ]) {
+      const error = await refusal([good], { settings: { config: known(`RevokedHostKeys ${file}\n`) } })
+      expect(error.message).toContain('revoked')
+      expect(error.message).toContain(at)
+    }
+    for (const file of [harmless, harmlessKrl, 'none'])
+      expect(await connect([good], { settings: { config: known(`RevokedHostKeys ${file}\n`) } })).toBe('in\n')
+  })
+
   test('a host that only an authority vouches for is refused, and the way out is named', async () => {
     const path = known(`@cert-authority ${name} ${otherKey('ed25519')}\n`)
     const error = await refusal([path], { ask: somebody({ confirm: true }) })

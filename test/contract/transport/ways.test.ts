@@ -1,7 +1,7 @@
 // Ways to a host: the user's OpenSSH configuration, jump hosts, proxy commands, and none of them. Real sshds, one behind
 // the other.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -112,6 +112,13 @@ describe.skipIf(noSshd !== null)(`ways to a host${noSshd === null ? '' : ` (skip
     test('may Include another and match by name', async () => {
       const included = file(`Match host in*\n  Port ${inner.port}\n  HostName 127.0.0.1\n`)
       expect(await whereAmI(named('inner'), { settings: { config: file(`Include ${included}\n`) } })).toBe(String(inner.port))
+    })
+
+    test('may multiplex: we neither need nor leave a control socket', async () => {
+      const home = folder()
+      const text = `Host *\n  ControlMaster auto\n  ControlPath ${home}/%C\n  ControlPersist 60\n`
+      expect(await whereAmI(aHost('web-1', inner.port), { settings: { config: file(text) } })).toBe(String(inner.port))
+      expect(readdirSync(home)).toEqual([])
     })
 
     test('that ssh does not like is told with the command that shows it', async () => {
