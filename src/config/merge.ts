@@ -63,6 +63,8 @@ export function mergeNodes(base: Node, layer: Node, path: Path): Node {
       if (kept !== undefined && layer.entries.has(key)) result = withEntry(result, key, kept)
     }
   }
+  if (place === 'health' && !layer.entries.has('http') && (layer.entries.has('tcp') || layer.entries.has('command')))
+    result = withoutAnswerProof(result)
   for (const [name, entry] of layer.entries) {
     const under = result.entries.get(name)
     result = withEntry(
@@ -72,6 +74,13 @@ export function mergeNodes(base: Node, layer: Node, path: Path): Node {
     )
   }
   return result
+}
+
+/** A proof that is read in the answer to `http` goes with the question. */
+function withoutAnswerProof(health: MapNode): MapNode {
+  const version = health.entries.get('version')?.value
+  const inAnswer = version?.kind === 'map' && (version.entries.has('header') || version.entries.has('json'))
+  return inAnswer ? withEntry(health, 'version', null) : health
 }
 
 function kindOf(map: MapNode, usual: string): unknown {

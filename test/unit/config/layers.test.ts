@@ -34,6 +34,18 @@ describe('environments', () => {
     expect(defaults.health).toMatchObject({ check: { kind: 'tcp', port: 9000 }, intervalMs: 2000, healthyForMs: 10_000 })
   })
 
+  test('drop a proof in the answer to http together with http, and keep any other', async () => {
+    const config = (version: string) =>
+      file(
+        { 10: `health: { http: { port: 8080 }, version: ${version} }` },
+        'roles: { worker: { health: { command: ./alive } }, near: { health: { http: { port: 9000 } } } }',
+      )
+    const { roles } = (await load(config('{ header: x-release }'))).config
+    expect(roles.worker?.health).toMatchObject({ check: { kind: 'command' }, version: { kind: 'process' } })
+    expect(roles.near?.health).toMatchObject({ check: { kind: 'http', port: 9000 }, version: { kind: 'header' } })
+    expect((await load(config('{ command: ./version }'))).config.roles.worker?.health.version).toMatchObject({ kind: 'command' })
+  })
+
   test('may be empty: the top level as it is', async () => {
     const { config } = await load(TEXT, { environment: 'empty' })
     expect(config).toMatchObject({ environment: 'empty', rollout: { atOnce: 1 }, defaults: { service: { kind: 'systemd' } } })
