@@ -94,7 +94,7 @@ const evidence: RequestEvidence = {
     steady: null,
     distrust: [],
     aborted: null,
-    isOver: true,
+
     restart: null,
     capacity: null,
     passes: [],

@@ -36,8 +36,6 @@ export type RequestEvidence = {
   readonly distrust: readonly string[]
   /** Why the load was stopped to protect production; null: it was not. */
   readonly aborted: string | null
-  /** No more slices will come. */
-  readonly isOver: boolean
   readonly restart: RestartEvidence | null
   readonly capacity: CapacityEvidence | null
   /** Of this service, newest first. */

@@ -8,7 +8,7 @@ import type { GeneratorSample } from '../domain/load.ts'
 import { failuresOf, type Slice } from '../domain/slice.ts'
 import { judgeAbsolute, type Levels, type Totals } from './absolute.ts'
 import { cutBlocks, type Second } from './blocks.ts'
-import { type Finding, unjudged } from './finding.ts'
+import { type Finding, tidy, unjudged } from './finding.ts'
 import { FEWEST_BLOCKS, type Look, type LookPlan } from './looks.ts'
 import { boundFromPasses, judgeCapacity, judgeRestart } from './other-clauses.ts'
 import { createDraw } from './random.ts'
@@ -79,7 +79,7 @@ export function evaluate(
   }
   const totals = totalsOf(plan, seconds, validity.masked)
   const judgements = plan.clauses.map((clause) => {
-    const finding = relative.get(clause) ?? judgeAlone(clause, totals, facts, { compared, absolute })
+    const finding = tidy(relative.get(clause) ?? judgeAlone(clause, totals, facts, { compared, absolute }))
     return { clause, finding, counts: effectiveMode(clause, plan) === 'gate' && finding.isOnlyShown === undefined }
   })
   return { validity, judgements }

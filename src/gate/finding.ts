@@ -24,3 +24,9 @@ export type Finding = {
 export function unjudged(unit: ClauseUnit, state: 'open' | 'invalid', note: string, bound: number | null = null): Finding {
   return { unit, estimate: null, low: null, high: null, bound, state, note }
 }
+
+/** Numbers that JSON and people can read: what is not finite is not known, and nothing is -0. */
+export function tidy(finding: Finding): Finding {
+  const plain = (value: number | null): number | null => (value === null || !Number.isFinite(value) ? null : value + 0)
+  return { ...finding, estimate: plain(finding.estimate), low: plain(finding.low), high: plain(finding.high), bound: plain(finding.bound) }
+}

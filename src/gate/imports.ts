@@ -10,6 +10,7 @@ import { judgeAbsolute, type Totals } from './absolute.ts'
 import { answered } from './answers.ts'
 import { decide, type State } from './decide.ts'
 import type { Judgement } from './evaluate.ts'
+import { tidy } from './finding.ts'
 import { reasonOf, resultOf, verdictOf } from './report.ts'
 import { measuredSeconds } from './seconds.ts'
 import { summariseTargets } from './targets.ts'
@@ -103,7 +104,7 @@ function judgeTotals(gate: string, evidence: ImportEvidence): GateReport {
     const finding = isPossible
       ? judgeAbsolute(clause, totals, bound, levels)
       : ({ unit: 'number', estimate: null, low: null, high: null, bound: null, state: 'invalid', note } as const)
-    return { clause, finding, counts: clause.mode === 'gate' }
+    return { clause, finding: tidy(finding), counts: clause.mode === 'gate' }
   })
   const distrust = [...evidence.distrust]
   if (totals.arrivals === 0) distrust.unshift('nothing was measured: the file holds no request')

@@ -6,7 +6,7 @@ import type { GateVerdict } from '../domain/event.ts'
 import type { PrometheusAnswer, PrometheusEvidence } from '../domain/evidence.ts'
 import type { BurnSettings, ClauseResult, GateReport } from '../domain/gate.ts'
 import { answered } from './answers.ts'
-import type { Finding } from './finding.ts'
+import { type Finding, tidy } from './finding.ts'
 import { resultOf, verdictOf } from './report.ts'
 
 export type BurnPair = { readonly long: string; readonly short: string; readonly times: number }
@@ -36,10 +36,12 @@ export function judgePrometheus(gate: string, clauses: readonly Clause[], eviden
     evidence.burn === null
       ? clauses.map((clause) => ({
           clause,
-          finding: judgeValues(
-            clause,
-            reads.map(({ read }) => read),
-            evidence,
+          finding: tidy(
+            judgeValues(
+              clause,
+              reads.map(({ read }) => read),
+              evidence,
+            ),
           ),
         }))
       : []

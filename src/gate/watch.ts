@@ -151,6 +151,7 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   function whyInvalid(evaluation: Evaluation): string | null {
     const total = (of: (second: SeenSecond) => number): number => seconds.reduce((sum, second) => sum + of(second), 0)
     const [arrivals, old] = [total((second) => second.canary.arrivals), total((second) => second.old.arrivals)]
+    if (plan.clauses.length === 0) return 'nothing was asked: the gate has no clause'
     if (arrivals === 0) return 'nothing was measured: not one request was offered to the new release'
     if (total((second) => second.answers.canary) === 0) return `the new release has not answered one of ${arrivals} requests`
     if (compares && old === 0) return 'nothing was measured on the old release'

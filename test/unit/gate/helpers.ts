@@ -121,7 +121,7 @@ export function evidenceOf(of: Partial<RequestEvidence> & Pick<RequestEvidence, 
       steady: null,
       distrust: [],
       aborted: null,
-      isOver: true,
+
       restart: null,
       capacity: null,
     },
