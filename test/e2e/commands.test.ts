@@ -72,7 +72,7 @@ describeOnLab('the commands', (lab) => {
       expect(result.exitCode, told(result)).toBe(0)
       const about = result.document.drift.map((drift) => `${drift.host ?? ''} ${drift.message}`).join('\n')
       expect(about, told(result)).toContain(h2)
-      expect(about).toMatch(/drain/)
+      expect(about).toMatch(/out of rotation.*by hand/)
       expect(result.document.hosts.find((host) => host.name === h1)?.release).toBe(previous)
     } finally {
       await tellBalancer(lab, `set server app/${h2} state ready`)
@@ -130,10 +130,14 @@ describeOnLab('the commands', (lab) => {
   })
 
   test('logs -f goes on until Ctrl-C, and then ends well', async () => {
-    const started = suite.project.start(['logs', '-f', '--hosts', h1, '--lines', '0'])
+    const started = suite.project.start(['logs', '-f', '--hosts', h1, '--lines', '1'])
+    await until('a line came', () => started.stdout().includes('\n'))
+    await mustInHost(h1, 'systemctl restart app')
+    await until('and one that was said since', () => started.stdout().includes('Stopping'))
     started.kill('SIGINT')
     const ended = await started.ended
     expect([0, 130], ended.stderr).toContain(ended.exitCode)
+    await until(`${h1} is up again`, async () => (await serverView(lab, h1)).status === 'UP')
   })
 
   test('check finds nothing wrong with this fleet', async () => {

@@ -35,6 +35,8 @@ export type Started = {
   readonly pid: number
   kill(signal: NodeJS.Signals): void
   events(): readonly Stamped[]
+  /** What was printed so far. */
+  stdout(): string
   readonly ended: Promise<Omit<CliResult, 'document'>>
 }
 
@@ -46,7 +48,7 @@ export type Project = {
   build(name: string, variant?: Variant): void
   /** Text mode: `document` is not there. */
   text(words: readonly string[], options?: CliOptions): Promise<Omit<CliResult, 'document'>>
-  /** Text mode with `--events`, not waited for. */
+  /** Text mode, with `--events` where there are any; not waited for. */
   start(words: readonly string[], options?: CliOptions): Started
   json<D extends BaseDocument = RolloutDocument>(words: readonly string[], options?: CliOptions): Promise<CliResult<D>>
 }
@@ -105,7 +107,11 @@ export function createProject(lab: Lab, folder: string): Project {
       if (end.exitCode === -1) throw new Error(`rollgate ${words.join(' ')} was killed: it did not end by itself\n${end.stderr}`)
       return { ...end, events: readEvents(events) }
     })
-    return { pid: child.pid ?? -1, kill: (signal) => void child.kill(signal), events: () => readEvents(events), ended }
+    let said = ''
+    child.stdout.on('data', (chunk: Buffer) => {
+      said += chunk.toString('utf8')
+    })
+    return { pid: child.pid ?? -1, kill: (signal) => void child.kill(signal), events: () => readEvents(events), stdout: () => said, ended }
   }
   const run = (words: readonly string[], options: CliOptions, events: string) => start(words, options, events).ended
   const project: Project = {
@@ -123,12 +129,15 @@ export function createProject(lab: Lab, folder: string): Project {
     text: (words, options = {}) => run(words, options, ''),
     start: (words, options = {}) => {
       const events = eventsFile()
-      return start([...words, '--events', events], options, events)
+      return start(WITH_EVENTS.includes(words[0] ?? '') ? [...words, '--events', events] : words, options, events)
     },
     json: async <D extends BaseDocument = RolloutDocument>(words: readonly string[], options: CliOptions = {}) => {
       const events = eventsFile()
       const watched = WITH_EVENTS.includes(words[0] ?? '')
-      const ended = await run([...words, '--json', ...(watched ? ['--events', events] : [])], options, events)
+      // What stands after `--` is a command's for the hosts.
+      const end = words.includes('--') ? words.indexOf('--') : words.length
+      const flags = ['--json', ...(watched ? ['--events', events] : [])]
+      const ended = await run([...words.slice(0, end), ...flags, ...words.slice(end)], options, events)
       return { ...ended, document: parseDocument<D>(words, ended) }
     },
   }
