@@ -168,9 +168,9 @@ describe.skipIf(noSshd !== null)(`host keys${noSshd === null ? '' : ` (skipped: 
     })
 
     test('does not run out of time while a person thinks', async () => {
-      const ask = { ...somebody({}), confirm: () => new Promise<boolean>((done) => setTimeout(() => done(true), 900)) }
+      const ask = { ...somebody({}), confirm: () => new Promise<boolean>((done) => setTimeout(() => done(true), 4_500)) }
       const transport = sshTransport(sshd, { ask, settings: { knownHosts: [file] } })
-      const connection = await transport.connect(aHost('web-1', sshd.port), NEVER, { timeoutMs: 700 })
+      const connection = await transport.connect(aHost('web-1', sshd.port), NEVER, { timeoutMs: 4_000 })
       expect((await connection.run({ argv: ['echo', 'in'] })).stdout).toBe('in\n')
       await connection.close()
       await transport.close()

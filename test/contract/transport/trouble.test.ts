@@ -72,7 +72,7 @@ describe.skipIf(noSshd !== null)(`ssh2 in trouble${noSshd === null ? '' : ` (ski
     test('that only goes silent is noticed, and what waits for a channel is told', async () => {
       const proxy = await startProxy(sshd.port)
       onTestFinished(() => proxy.close())
-      const connection = await connectTo(sshd, { ...pinTo(sshd, proxy.port), keepAliveMs: 100 }, proxy.port)
+      const connection = await connectTo(sshd, { ...pinTo(sshd, proxy.port), keepAliveMs: 500 }, proxy.port)
       const running = connection.run({ argv: ['sh', '-c', 'echo begun; sleep 600'] }, { onLine: () => proxy.silence() })
       expect(await running).toMatchObject({ exitCode: null, lost: true })
       expect(connection.alive).toBe(false)
@@ -81,7 +81,7 @@ describe.skipIf(noSshd !== null)(`ssh2 in trouble${noSshd === null ? '' : ` (ski
     test('while a channel is being opened is E_LOST: the command has not run', async () => {
       const proxy = await startProxy(sshd.port)
       onTestFinished(() => proxy.close())
-      const connection = await connectTo(sshd, { ...pinTo(sshd, proxy.port), keepAliveMs: 100 }, proxy.port)
+      const connection = await connectTo(sshd, { ...pinTo(sshd, proxy.port), keepAliveMs: 500 }, proxy.port)
       proxy.silence()
       await expect(connection.run({ argv: ['true'] })).rejects.toMatchObject({ code: 'E_LOST' })
     })
@@ -125,11 +125,11 @@ describe.skipIf(noSshd !== null)(`ssh2 in trouble${noSshd === null ? '' : ` (ski
   })
 
   test('a slow uplink is no lost connection, however long our own data is in the way', async () => {
-    const proxy = await startProxy(sshd.port, { upBytesPerSecond: 1_000_000 })
+    const proxy = await startProxy(sshd.port, { upBytesPerSecond: 400_000 })
     onTestFinished(() => proxy.close())
-    // Three pings of 100 ms: far less than the 2 MB that are on their way take.
-    const connection = await connectTo(sshd, { ...pinTo(sshd, proxy.port), keepAliveMs: 100 }, proxy.port)
-    const bytes = randomBytes(4_000_000)
+    // Three pings of half a second: far less than the 2 MB that are on their way take.
+    const connection = await connectTo(sshd, { ...pinTo(sshd, proxy.port), keepAliveMs: 500 }, proxy.port)
+    const bytes = randomBytes(2_800_000)
     async function* input() {
       yield bytes
     }
