@@ -44,10 +44,10 @@ export function frameLines(input: FrameInput, size: FrameSize, style: Style, tic
   const foot = input.foot.slice(0, Math.max(0, most - 2))
   room -= foot.length
   const wanted = linesOf(input.rows)
-  const hasHead = input.head !== '' && room - wanted.length >= 1
-  if (hasHead) room -= 1
   const lines = wanted.length <= room ? wanted : squeezed(input.rows, room)
   room -= lines.length
+  const hasHead = input.head !== '' && room >= 1
+  if (hasHead) room -= 1
   const tail = input.tail.slice(-Math.min(room, input.tail.length)).slice(0, Math.max(0, room))
   return [
     ...(hasHead ? [headLine(input, columns, style)] : []),
@@ -74,13 +74,14 @@ function openChildren(row: Row): readonly Row[] {
   return row.state === 'failed' ? row.children.filter((child) => child.state === 'failed') : []
 }
 
-const titleWidth = (rows: readonly Row[]): number => Math.min(TITLE_MOST, Math.max(0, ...rows.map((row) => textWidth(row.title))))
+const titleWidth = (rows: readonly Row[]): number =>
+  Math.min(TITLE_MOST, Math.max(0, ...rows.filter((row) => row.detail !== '').map((row) => textWidth(row.title))))
 
 /** Siblings that are finished or not begun become one line each kind; then the least important lines go. */
 function squeezed(rows: readonly Row[], room: number): readonly Line[] {
   const summed = linesOf(rows.map(summedUp))
   if (summed.length <= room) return summed
-  const whole = linesOf(mergeSame(rows.map(summedUp)))
+  const whole = linesOf(mergeSame(rows).map(summedUp))
   if (whole.length <= room) return whole
   if (room <= 1)
     return whole
@@ -102,7 +103,7 @@ function squeezed(rows: readonly Row[], room: number): readonly Line[] {
 
 const RANK: Readonly<Record<RowState, number>> = { failed: 0, working: 1, waiting: 2, skipped: 3, done: 3 }
 
-const summedUp = (row: Row): Row => ({ ...row, children: mergeSame(row.children.map(summedUp)) })
+const summedUp = (row: Row): Row => ({ ...row, children: mergeSame(row.children).map(summedUp) })
 
 /** Two or more siblings that are done, or that wait, as one; the others stay in their order. */
 function mergeSame(rows: readonly Row[]): readonly Row[] {

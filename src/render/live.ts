@@ -45,7 +45,8 @@ export function createLive(output: Output, options: LiveOptions): Screen {
   let paused = 0
   let asking = false
   let ended = false
-  let fallback: Renderer | null = null
+  // Set deep inside `guarded`, which the compiler does not see.
+  let fallback = null as Renderer | null
   let timer: NodeJS.Timeout | null = null
 
   const paint = (): void => {
@@ -56,13 +57,17 @@ export function createLive(output: Output, options: LiveOptions): Screen {
       above = []
     })
   }
-  const guarded = (work: () => void): void => {
+  /** @returns false when it failed, and plain lines have taken over */
+  const guarded = (work: () => void): boolean => {
     try {
       work()
+      return true
     } catch {
       fallback = createPlain(output, { color: false, quiet: false, verbose: options.verbose })
       if (timer !== null) clearInterval(timer)
-      sink.write('\r\x1b[J\x1b[?25h')
+      sink.write(`\r\x1b[J\x1b[?25h${above.map((line) => `${line}\n`).join('')}`)
+      above = []
+      return false
     }
   }
   /** What is drawn stays as it is, and a new story begins below it. */
@@ -83,7 +88,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
   return {
     on(event) {
       if (fallback !== null) return fallback.on(event)
-      guarded(() => {
+      const isFollowed = guarded(() => {
         if (event.rollout !== '' && event.rollout !== rollout) {
           if (rollout !== '') leave()
           rollout = event.rollout
@@ -100,6 +105,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
           asking = true
         } else if (isAfterAnswer(event)) asking = false
       })
+      if (!isFollowed) fallback?.on(event)
       // The first event shows at once that something happens.
       if (timer === null && !ended) {
         timer = setInterval(paint, PAINT_MS)

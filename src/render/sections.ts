@@ -5,7 +5,7 @@ import type { HostName } from '../domain/host.ts'
 import type { Plan } from '../domain/plan.ts'
 import type { PHASES } from './tell.ts'
 import { batchesOf, follow, hostView, reachDetail, stageDetail, type View } from './view.ts'
-import { oneLine } from './words.ts'
+import { many, oneLine } from './words.ts'
 
 export type Ending = 'done' | 'failed' | 'skipped'
 
@@ -157,7 +157,7 @@ export function sectionDetail(story: Story, section: Section): string {
   if (section.name === 'stage') return stageDetail(story.view)
   if (section.name === 'rollout' && section.groups.length > 0) {
     const hosts = section.groups.flatMap((group) => group.hosts)
-    return `${hosts.filter(({ task }) => task.ending() === 'done').length} of ${hosts.length} hosts`
+    return `${hosts.filter(({ task }) => task.ending() === 'done').length} of ${many(hosts.length, 'host')}`
   }
   return section.detail
 }

@@ -17,7 +17,14 @@ export type Tree = {
 }
 
 /** What a task says of itself besides title and state. */
-type About = { readonly detail: string; readonly ms: number | null; readonly isBegun: boolean; readonly noun: string }
+type About = {
+  readonly detail: string
+  readonly ms: number | null
+  readonly isBegun: boolean
+  readonly noun: string
+  /** A section that failed as a whole, whatever its hosts did. */
+  readonly isFailed?: boolean
+}
 
 type Node = ListrTaskObject<unknown, typeof Silent, typeof Silent>
 type ListTask = ListrTask<unknown, typeof Silent, typeof Silent>
@@ -77,7 +84,13 @@ function taskOf(section: Section, story: Story, now: () => number): ListTask {
   return {
     title: PHASES[section.name],
     rendererOptions: {
-      about: () => ({ detail: sectionDetail(story, section), ms: (section.endedAt ?? now()) - section.beganAt, isBegun: true, noun: '' }),
+      about: () => ({
+        detail: sectionDetail(story, section),
+        ms: (section.endedAt ?? now()) - section.beganAt,
+        isBegun: true,
+        noun: '',
+        isFailed: section.own.ending() === 'failed',
+      }),
     },
     task: (_, wrapper) =>
       children.length === 0 ? section.own.ended.then((ending) => finish(wrapper, ending)) : wrapper.newListr(children, TOGETHER),
@@ -115,10 +128,10 @@ function finish(wrapper: Wrapper, ending: Ending): void {
 }
 
 function rowOf(task: Node): Row {
-  const about = task.rendererTaskOptions?.about?.() ?? { detail: '', ms: null, isBegun: true, noun: '' }
+  const about: About = task.rendererTaskOptions?.about?.() ?? { detail: '', ms: null, isBegun: true, noun: '' }
   const children = (task.subtasks ?? []).map((child) => rowOf(child as Node))
   return {
-    state: stateOf(task, about.isBegun, children),
+    state: about.isFailed === true ? 'failed' : stateOf(task, about.isBegun, children),
     title: task.title ?? '',
     detail: about.detail,
     ms: about.ms,

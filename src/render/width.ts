@@ -2,9 +2,11 @@
 // the SGR codes of style.ts; every other control character must have been cleaned away before.
 
 const SGR = /\x1b\[[0-9;]*m/g
-const PLAIN = /^[\x20-\x7e]*$/
+/** ASCII and the signs that we draw with ourselves: one column each, and the usual case. */
+const PLAIN = /^[\x20-\x7e·…→‖─│┌└├✔✖\u2800-\u28ff]*$/
 const ZERO = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u
 const EMOJI = /\p{Emoji_Presentation}|\ufe0f/u
+const ASCII = /^[\x20-\x7e]$/
 const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
 
 export function textWidth(text: string): number {
@@ -16,6 +18,7 @@ export function textWidth(text: string): number {
 }
 
 function letterWidth(letter: string): number {
+  if (ASCII.test(letter)) return 1
   if (ZERO.test(letter)) return 0
   if (EMOJI.test(letter)) return 2
   return isWide(letter.codePointAt(0) ?? 0) ? 2 : 1

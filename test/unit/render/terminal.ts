@@ -4,9 +4,11 @@
 import { textWidth } from '../../../src/render/width.ts'
 
 export type Terminal = {
-  write(text: string): boolean
+  write(text: string, done?: () => void): boolean
   /** All that was ever shown and not erased, top to bottom, without blank lines at the end. */
   lines(): readonly string[]
+  /** The part of it that the screen shows. */
+  visible(): readonly string[]
   readonly isCursorVisible: () => boolean
   readonly cursor: () => { readonly row: number; readonly column: number }
   resize(columns: number, rows: number): void
@@ -16,18 +18,21 @@ export type Terminal = {
   readonly counts: { writes: number; letters: number }
 }
 
-type Line = { text: string; isWrapped: boolean }
+/** One entry a column; a wide letter is followed by an empty one. */
+type Line = { cells: string[]; isWrapped: boolean }
+
+const segmenter = new Intl.Segmenter('en')
 
 export function makeTerminal(columns: number, rows: number): Terminal {
   let size = { columns, rows }
-  let lines: Line[] = [{ text: '', isWrapped: false }]
+  let lines: Line[] = [{ cells: [], isWrapped: false }]
   let [row, column] = [0, 0]
   let visible = true
   const counts = { writes: 0, letters: 0 }
 
   const line = (): Line => {
-    while (lines.length <= row) lines.push({ text: '', isWrapped: false })
-    return lines[row] ?? { text: '', isWrapped: false }
+    while (lines.length <= row) lines.push({ cells: [], isWrapped: false })
+    return lines[row] ?? { cells: [], isWrapped: false }
   }
   const put = (letter: string): void => {
     const width = textWidth(letter)
@@ -36,69 +41,64 @@ export function makeTerminal(columns: number, rows: number): Terminal {
       column = 0
       line().isWrapped = true
     }
-    const now = line()
-    // Letters are kept by column: wide ones are followed by an empty string.
-    const cells = cellsOf(now.text)
+    const { cells } = line()
     while (cells.length < column) cells.push(' ')
-    cells.splice(column, width, letter, ...Array.from({ length: width - 1 }, () => ''))
-    now.text = cells.join('')
+    if (width === 1) cells[column] = letter
+    else cells.splice(column, width, letter, ...Array.from({ length: width - 1 }, () => ''))
     column += width
     counts.letters += 1
   }
+  const putAll = (text: string): void => {
+    if (text.includes('\x1b')) throw new Error(`an escape code that is none of ours: ${JSON.stringify(text)}`)
+    for (const { segment } of segmenter.segment(text)) put(segment)
+  }
   /** A frame cannot reach what has scrolled out. */
   const top = (): number => Math.max(0, lines.length - size.rows)
+  const obey = (letter: string, argument: string): void => {
+    if (letter === 'A') row = Math.max(top(), row - Number(argument === '' ? 1 : argument))
+    else if (letter === 'K' && argument === '2') line().cells = []
+    else if (letter === 'J' && argument === '') {
+      line().cells.length = Math.min(line().cells.length, column)
+      lines.length = row + 1
+    } else if ((letter === 'h' || letter === 'l') && argument === '?25') visible = letter === 'h'
+    else if (letter !== 'm' && argument !== '?2026') throw new Error(`an unknown code: ${argument}${letter}`)
+  }
+  const textOf = ({ cells }: Line): string => cells.join('').trimEnd()
 
   return {
     counts,
-    write(text) {
-      counts.writes += 1
+    write(text, done) {
+      if (text !== '') counts.writes += 1
       for (const part of text.split(/(\x1b\[[0-9;?]*[A-Za-z]|\r|\n)/)) {
-        if (part === '') continue
         const code = /^\x1b\[([0-9;?]*)([A-Za-z])$/.exec(part)
-        if (part === '\r') column = 0
+        if (code !== null) obey(code[2] ?? '', code[1] ?? '')
+        else if (part === '\r') column = 0
         else if (part === '\n') {
           row += 1
           line()
-        } else if (code === null) {
-          if (part.includes('\x1b')) throw new Error(`an escape code that is none of ours: ${JSON.stringify(part)}`)
-          for (const { segment } of new Intl.Segmenter('en').segment(part)) put(segment)
-        } else {
-          const [, argument = '', letter = ''] = code
-          if (letter === 'A') row = Math.max(top(), row - Number(argument === '' ? 1 : argument))
-          else if (letter === 'K' && argument === '2') line().text = ''
-          else if (letter === 'J' && argument === '') {
-            line().text = cellsOf(line().text).slice(0, column).join('')
-            lines = lines.slice(0, row + 1)
-          } else if (letter === 'h' || letter === 'l') {
-            if (argument === '?25') visible = letter === 'h'
-            else if (argument !== '?2026') throw new Error(`an unknown mode: ${argument}`)
-          } else if (letter !== 'm') throw new Error(`an unknown code: ${JSON.stringify(part)}`)
-        }
+        } else if (part !== '') putAll(part)
       }
+      done?.()
       return true
     },
-    lines: () =>
-      lines
-        .map((now) => now.text.trimEnd())
-        .join('\n')
-        .replace(/\n+$/, '')
-        .split('\n'),
+    lines: () => trimmed(lines.map(textOf)),
+    visible: () => trimmed(lines.slice(top()).map(textOf)),
     isCursorVisible: () => visible,
     cursor: () => ({ row, column }),
     columns: () => size.columns,
     rows: () => size.rows,
     resize(newColumns, newRows) {
-      const whole: string[] = []
-      for (const now of lines) {
-        if (now.isWrapped && whole.length > 0) whole[whole.length - 1] += now.text
-        else whole.push(now.text)
-      }
       const below = lines.length - row
-      lines = whole.flatMap((text) => {
-        const cells = cellsOf(text.trimEnd())
+      const whole: string[][] = []
+      for (const { cells, isWrapped } of lines) {
+        if (isWrapped && whole.length > 0) whole[whole.length - 1]?.push(...cells)
+        else whole.push([...cells])
+      }
+      lines = whole.flatMap((cells) => {
+        while (cells.at(-1) === ' ') cells.pop()
         const parts: Line[] = []
         for (let at = 0; at === 0 || at < cells.length; at += newColumns)
-          parts.push({ text: cells.slice(at, at + newColumns).join(''), isWrapped: at > 0 })
+          parts.push({ cells: cells.slice(at, at + newColumns), isWrapped: at > 0 })
         return parts
       })
       size = { columns: newColumns, rows: newRows }
@@ -108,6 +108,6 @@ export function makeTerminal(columns: number, rows: number): Terminal {
   }
 }
 
-function cellsOf(text: string): string[] {
-  return [...new Intl.Segmenter('en').segment(text)].flatMap(({ segment }) => (textWidth(segment) === 2 ? [segment, ''] : [segment]))
+function trimmed(lines: readonly string[]): readonly string[] {
+  return lines.join('\n').replace(/\n+$/, '').split('\n')
 }
