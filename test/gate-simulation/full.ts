@@ -29,6 +29,7 @@ async function main(): Promise<void> {
     },
   })
   const runs = Number(values.runs)
+  const at = new Date().toISOString()
   // Before the work, which takes long: others may commit meanwhile.
   const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim()
   const counts: Counts[] = ROWS.map(() => ({ pass: 0, fail: 0, inconclusive: 0, invalid: 0, seconds: 0 }))
@@ -45,7 +46,7 @@ async function main(): Promise<void> {
     mkdirSync(dirname(values.write), { recursive: true })
     writeFileSync(
       values.write,
-      `${JSON.stringify({ version: 1, command: 'node test/gate-simulation/full.ts', commit, runs, resamples: RESAMPLES, rows }, null, 2)}\n`,
+      `${JSON.stringify({ version: 1, command: 'node test/gate-simulation/full.ts', commit, at, runs, resamples: RESAMPLES, rows }, null, 2)}\n`,
     )
   }
   process.exitCode = rows.every((row) => row.ok) ? 0 : 1
