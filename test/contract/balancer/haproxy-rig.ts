@@ -1,6 +1,7 @@
 // A real HAProxy before the backends: master and worker, so that it can be reloaded, on ports of the system's choice. The
 // operator's hand is a plain connection to its socket, past our driver.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -204,10 +205,10 @@ async function workersOf(master: number): Promise<readonly number[]> {
   return stdout.split('\n').flatMap((line) => (line.trim() === '' ? [] : [Number(line)]))
 }
 
+/** Not gone, and not only waiting for somebody to take note of its end. */
 function isAlive(pid: number): boolean {
   try {
-    process.kill(pid, 0)
-    return true
+    return !/^\d+ \(.*\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch {
     return false
   }
@@ -220,15 +221,21 @@ export function haproxyRig(name: string, variant: Pick<HaproxyOptions, 'master' 
     async start({ count = 3, sticky = false, pair = false, healthChecks = true } = {}): Promise<Running> {
       const apps = await startApps(count)
       const options = { ...variant, apps, sticky, healthChecks }
-      const first = await startHaproxy(options)
-      const second = pair ? await startHaproxy({ ...options, hostName: 'lb-2' }) : null
-      const balancers = [first, ...(second === null ? [] : [second])] as const
+      const running: RealHaproxy[] = []
       const close = async (): Promise<void> => {
-        await Promise.all([...balancers.map((each) => each.close()), ...apps.map((app) => app.stop())])
+        await Promise.all([...running.map((each) => each.close()), ...apps.map((app) => app.stop())])
       }
-      // Servers start as up and unverified: a test begins when their checks have been seen.
-      await Promise.all(balancers.map((each) => until(() => settled(each.driver, healthChecks), 'every server is up')))
-      return { apps, balancers, close }
+      try {
+        const first = await startHaproxy(options)
+        running.push(first)
+        if (pair) running.push(await startHaproxy({ ...options, hostName: 'lb-2' }))
+        // Servers start as up and unverified: a test begins when their checks have been seen.
+        await Promise.all(running.map((each) => until(() => settled(each.driver, healthChecks), 'every server is up')))
+        return { apps, balancers: [first, ...running.slice(1)], close }
+      } catch (error) {
+        await close()
+        throw error
+      }
     },
   }
 }

@@ -1,6 +1,8 @@
 // The ways to the same HAProxy: over SSH to its socket, to its port, and through a program on its host where sshd
 // forwards nothing; and what a person is told when there is no way. A real sshd, logged in to as a plain user.
-import { chmodSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { LoadBalancer } from '../../../src/domain/balancer.ts'
@@ -10,11 +12,12 @@ import { noSshd, startSshd } from '../transport/sshd.ts'
 import { aHost, sshTransport } from '../transport/targets.ts'
 import { conformance } from './conformance.ts'
 import { type ConnectTo, haproxyRig, missing as noHaproxy, type RealHaproxy, startApps, startHaproxy } from './haproxy-rig.ts'
-import { back, CHANGE, lost, out, type Running, roll, signal } from './rig.ts'
+import { back, CHANGE, FULL, lost, out, type Running, roll, rollHost, signal } from './rig.ts'
 import { startTraffic } from './traffic.ts'
 import { until } from './wait.ts'
 
 const missing = noHaproxy ?? noSshd
+const noSocat = spawnSync('socat', ['-V']).error !== undefined
 const NO_STREAMS = ['AllowStreamLocalForwarding no', 'AllowTcpForwarding no']
 
 /** One connection, as a rollout keeps it. */
@@ -36,6 +39,7 @@ async function overSsh(config: readonly string[] = []): Promise<ConnectTo> {
 async function behind(
   connectTo: ConnectTo,
   more: Partial<Parameters<typeof startHaproxy>[0]> = {},
+  waitsFor: 'up' | 'nobody' = 'up',
 ): Promise<Running & { readonly lb: RealHaproxy }> {
   const apps = await startApps(2)
   const lb = await startHaproxy({ apps, connectTo, mode: '666', ...more })
@@ -44,7 +48,8 @@ async function behind(
     await Promise.all(apps.map((app) => app.stop()))
   }
   onTestFinished(close)
-  await until(async () => (await lb.driver.list(signal)).every((state) => state.health === 'up'), 'every server is up')
+  if (waitsFor === 'up')
+    await until(async () => (await lb.driver.list(signal)).every((state) => state.health === 'up'), 'every server is up')
   return { apps, balancers: [lb], lb, close }
 }
 
@@ -71,10 +76,30 @@ describe.skipIf(missing !== null)(`haproxy over a real sshd${missing === null ? 
       const running = await behind(await overSsh(config), { tcp })
       const traffic = startTraffic({ url: running.lb.url, users: 16 })
       await traffic.flows(20)
-      await roll(running)
+      // The quick form rolls one host over the ways that differ only in where the socket is.
+      if (FULL || !tcp) await roll(running)
+      else for (const app of running.apps.slice(0, 1)) await rollHost(running, app)
       expect(lost(running, await traffic.stop())).toEqual([])
       expect((await reached(running.lb.driver)).includes('through a program')).toBe(script)
     })
+
+  test.skipIf(noSocat)(
+    `with socat where there is no perl, and an error with neither${noSocat ? ' (skipped: socat is not installed)' : ''}`,
+    async () => {
+      const folder = mkdtempSync(join(tmpdir(), 'rollgate-path-'))
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+      chmodSync(folder, 0o755)
+      const add = (program: string): void =>
+        symlinkSync(spawnSync('sh', ['-c', `command -v ${program}`], { encoding: 'utf8' }).stdout.trim(), join(folder, program))
+      add('sh')
+      const { lb } = await behind(await overSsh([...NO_STREAMS, `SetEnv PATH=${folder}`]), {}, 'nobody')
+      await expect(lb.driver.list(signal)).rejects.toMatchObject({ message: expect.stringContaining('neither perl nor socat') })
+      add('socat')
+      const [first] = await lb.driver.list(signal)
+      if (first === undefined) throw new Error('no server')
+      expect((await lb.driver.drain(first.ref, CHANGE)).after.admin).toBe('drain')
+    },
+  )
 
   test('a socket that this login may not use: said so, with what to do', async () => {
     const connectTo = await overSsh()
@@ -103,10 +128,12 @@ describe.skipIf(missing !== null)(`haproxy over a real sshd${missing === null ? 
 
   test('a path with blanks, quotes and a dollar is a path', async () => {
     const connectTo = await overSsh(NO_STREAMS)
-    const socket = `/tmp/$(touch /tmp/rollgate-never) 'x' "y";!UNIX,z.sock`
+    const trace = join(tmpdir(), `rollgate-never-${process.pid}`)
+    const socket = `/tmp/$(touch ${trace}) 'x' "y";!UNIX,z.sock`
     await expect(driverOf(socket, connectTo).list(signal)).rejects.toMatchObject({
       message: expect.stringContaining('there is no such socket'),
     })
+    expect(existsSync(trace)).toBe(false)
   })
 
   test('a connection that breaks is no loss of state: the next one goes on', async () => {
