@@ -10,10 +10,11 @@ export default class Exec extends RollgateCommand {
   static override flags = selectionFlags
 
   async run(): Promise<void> {
-    // The parser would sort the words and take some of them for its own.
-    const end = this.argv.indexOf('--')
-    const { flags } = await this.parse(Exec, end === -1 ? this.argv : this.argv.slice(0, end))
-    const argv = end === -1 ? [] : this.argv.slice(end + 1)
+    // The parser would sort the words and take some of them for its own; and it forgets what it was not given.
+    const words = [...this.argv]
+    const end = words.indexOf('--')
+    const { flags } = await this.parse(Exec, end === -1 ? words : words.slice(0, end))
+    const argv = end === -1 ? [] : words.slice(end + 1)
     if (argv.length === 0) throw new RollgateError('E_USAGE', 'exec needs a command after --', { hints: ['rollgate exec -- uptime'] })
     const { hosts, roles } = flags
     await this.carryOut(flags, async (context) => (await import('../app/exec.ts')).exec({ ...given({ hosts, roles }), argv }, context), {
