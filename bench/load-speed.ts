@@ -1,0 +1,204 @@
+// Targets 14 and 15 of performance.md, side by side in interleaved rounds: requests per second of the closed driver
+// against autocannon's own command, and CPU per request of the paced driver against autocannon, k6, Artillery and Locust.
+// Peers that are not installed are named and left out: their commands come from the environment (K6, ARTILLERY, LOCUST).
+// CPU is user and system time of the whole process; what a run of (almost) no requests takes is start-up, and subtracted.
+// The paced driver is measured with `precision: relaxed`: `exact` adds turns of the event loop that wait for the next
+// moment and do no work; they are shown too.
+//   node bench/load-speed.ts [--rounds 5] [--seconds 8] [--write]
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { machine, median, spread, startTarget, timed } from './load-lib.ts'
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '8' },
+    write: { type: 'boolean', default: false },
+  },
+})
+const rounds = Number(values.rounds)
+const seconds = Number(values.seconds)
+const here = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+const autocannon = here('../node_modules/autocannon/autocannon.js')
+const one = (...words: string[]) => [process.execPath, here('./load-one.ts'), ...words]
+const folder = mkdtempSync(join(tmpdir(), 'rollgate-bench-'))
+const target = await startTarget()
+
+/** Words of a run at this rate for so long. `least`: nearly none, for the start-up. */
+type Tool = { readonly name: string; readonly words: (least: boolean) => readonly string[] | null }
+
+const { K6, ARTILLERY, LOCUST } = process.env
+const file = (name: string, text: string) => {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+const k6 = (rate: number, length: number) =>
+  file(
+    `k6-${rate}.js`,
+    `import http from 'k6/http'
+export const options = { discardResponseBodies: true, scenarios: { load: { executor: 'constant-arrival-rate',
+  rate: ${rate}, timeUnit: '1s', duration: '${length}s', preAllocatedVUs: 50, maxVUs: 500 } } }
+export default function () { http.get('${target.url}/') }
+`,
+  )
+const artillery = (rate: number, length: number) =>
+  file(
+    `artillery-${rate}.json`,
+    JSON.stringify({
+      config: { target: target.url, phases: [{ duration: length, arrivalRate: rate }], http: { pool: 50 } },
+      scenarios: [{ flow: [{ get: { url: '/' } }] }],
+    }),
+  )
+const locust = file(
+  'locustfile.py',
+  `from locust import FastHttpUser, task, constant_throughput
+class User(FastHttpUser):
+    wait_time = constant_throughput(10)
+    @task
+    def get(self):
+        self.client.get("/")
+`,
+)
+
+const tools: readonly Tool[] = [
+  {
+    name: 'autocannon',
+    words: (least) => [
+      process.execPath,
+      autocannon,
+      '-c',
+      '20',
+      ...(least ? ['-a', '20'] : ['-d', String(seconds)]),
+      '--no-progress',
+      target.url,
+    ],
+  },
+  { name: 'paced', words: (least) => one('paced', target.url, least ? '10' : '2000', least ? '1' : String(seconds), 'relaxed') },
+  { name: 'paced exact', words: (least) => one('paced', target.url, least ? '10' : '2000', least ? '1' : String(seconds), 'exact') },
+  { name: 'k6', words: (least) => (K6 === undefined ? null : [K6, 'run', '--quiet', least ? k6(1, 1) : k6(1000, seconds)]) },
+  {
+    name: 'artillery',
+    words: (least) => (ARTILLERY === undefined ? null : [ARTILLERY, 'run', '--quiet', least ? artillery(1, 1) : artillery(200, seconds)]),
+  },
+  {
+    name: 'locust',
+    words: (least) =>
+      LOCUST === undefined
+        ? null
+        : [
+            LOCUST,
+            '-f',
+            locust,
+            '--headless',
+            '--host',
+            target.url,
+            '-L',
+            'ERROR',
+            '--only-summary',
+            '-u',
+            least ? '1' : '40',
+            '-r',
+            '100',
+            '-t',
+            `${least ? 1 : seconds}s`,
+          ],
+  },
+]
+
+async function cpuPerRequest(words: readonly string[], startupMs: number): Promise<number> {
+  await target.count()
+  const ran = await timed(words, folder)
+  const requests = await target.count()
+  return (Math.max(0, ran.cpuMs - startupMs) * 1000) / Math.max(1, requests)
+}
+
+try {
+  const present = tools.flatMap((tool) => {
+    const [full, least] = [tool.words(false), tool.words(true)]
+    if (full !== null && least !== null) return [{ name: tool.name, full, least }]
+    console.log(`${tool.name}: not installed, left out (set ${tool.name.toUpperCase()} to its command)`)
+    return []
+  })
+  const startup = new Map<string, number>()
+  const micros = new Map<string, number[]>(present.map(({ name }) => [name, []]))
+  const rps = { closed: [] as number[], autocannon: [] as number[] }
+
+  for (let round = 0; round < rounds; round += 1) {
+    // Both within seconds of each other, in changing order: other work on this machine hits both.
+    const command = async () => {
+      await target.count()
+      const ran = await timed([process.execPath, autocannon, '-c', '20', '-d', String(seconds), '--no-progress', '--json', target.url])
+      const { duration } = JSON.parse(ran.output.slice(ran.output.indexOf('{'), ran.output.lastIndexOf('}') + 1)) as { duration: number }
+      rps.autocannon.push((await target.count()) / duration)
+    }
+    const driver = async () => {
+      await target.count()
+      const ran = await timed(one('closed', target.url, '20', String(seconds)))
+      const { measuredMs } = JSON.parse(ran.output.slice(ran.output.indexOf('{'), ran.output.lastIndexOf('}') + 1)) as {
+        measuredMs: number
+      }
+      rps.closed.push(((await target.count()) * 1000) / measuredMs)
+    }
+    for (const run of round % 2 === 0 ? [command, driver] : [driver, command]) await run()
+    for (const { name, full, least } of round % 2 === 0 ? present : present.toReversed()) {
+      if (!startup.has(name)) startup.set(name, (await timed(least, folder)).cpuMs)
+      micros.get(name)?.push(await cpuPerRequest(full, startup.get(name) ?? 0))
+    }
+    console.log(`round ${round + 1} of ${rounds}`)
+  }
+
+  const ratioOf = (ours: readonly number[], theirs: readonly number[]) => ours.map((value, index) => value / (theirs[index] ?? Number.NaN))
+  const paced = micros.get('paced') ?? []
+  const ratios = [
+    {
+      name: 'closed driver / autocannon, requests per second',
+      target: 0.95,
+      better: 'more' as const,
+      ...spread(ratioOf(rps.closed, rps.autocannon)),
+    },
+    ...present
+      .filter(({ name }) => !name.startsWith('paced'))
+      .map(({ name }) => ({
+        name: `paced / ${name}, CPU per request`,
+        target: name === 'autocannon' ? 1.6 : 0.5,
+        better: 'less' as const,
+        ...spread(ratioOf(paced, micros.get(name) ?? [])),
+      })),
+  ].map((ratio) => ({ ...ratio, missed: ratio.better === 'more' ? ratio.median < ratio.target / 1.3 : ratio.median > ratio.target * 1.3 }))
+
+  const two = (value: number) => value.toFixed(2)
+  console.log(`\nrequests per second: closed driver ${median(rps.closed).toFixed(0)}, autocannon ${median(rps.autocannon).toFixed(0)}`)
+  for (const [name, list] of micros)
+    console.log(
+      `CPU per request, ${name.padEnd(12)} ${median(list).toFixed(1).padStart(8)} µs   start-up ${startup.get(name)?.toFixed(0)} ms`,
+    )
+  for (const ratio of ratios)
+    console.log(
+      `${ratio.missed ? '✖' : '✔'} ${ratio.name.padEnd(52)} ${two(ratio.median)} (${two(ratio.min)} to ${two(ratio.max)})  target ${ratio.better === 'more' ? '≥' : '≤'} ${ratio.target}`,
+    )
+  if (values.write) {
+    const path = here('./results/load.json')
+    const before = read(path)
+    const micro = Object.fromEntries([...micros].map(([name, list]) => [name, { ...spread(list), startupMs: startup.get(name) }]))
+    writeFileSync(
+      path,
+      `${JSON.stringify({ ...before, speed: { machine: machine(), seconds, rps: { closed: spread(rps.closed), autocannon: spread(rps.autocannon) }, cpuMicrosPerRequest: micro, ratios } }, null, 2)}\n`,
+    )
+  }
+  process.exitCode = ratios.some((ratio) => ratio.missed) ? 1 : 0
+} finally {
+  target.close()
+  rmSync(folder, { recursive: true, force: true })
+}
+
+function read(path: string): Record<string, unknown> {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>
+  } catch {
+    return {}
+  }
+}
