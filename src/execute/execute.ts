@@ -9,6 +9,7 @@ import type { Progress } from '../journal/replay.ts'
 import { guarded, tooFewReady } from './capacity.ts'
 import { passCheckpoint, probeBreach, runLocalHooks } from './checkpoint.ts'
 import { finishHosts, hurryHome } from './finish.ts'
+import { strayed } from './place.ts'
 import { endsRun, noteRollout, type Run, record, startRun } from './run.ts'
 import { runSteps, takesOut } from './track.ts'
 import { isTouched, undoAll, undoTrack, wayBackSteps } from './undo.ts'
@@ -36,7 +37,7 @@ export async function execute(progress: Progress, context: ExecuteContext): Prom
     const forward = await goForward(run)
     switch (forward.kind) {
       case 'done':
-        return await close(run, ending(run))
+        return await close(run, await lastLook(run, ending(run)))
       case 'failed':
         return await close(run, await wayBack(run, forward.because))
       case 'refused':
@@ -186,6 +187,31 @@ function ending(run: Run): Outcome {
   if (missing.length === 0) return run.plan.batches.length === 0 ? { kind: 'unchanged' } : { kind: 'succeeded' }
   const skipped: ErrorInfo = { code: 'E_UNREACHABLE', message: `skipped: ${run.plan.skipped.join(', ')}`, exitCode: 6 }
   return { kind: 'partial', because: run.because ?? skipped, hosts: missing }
+}
+
+/** Done is done only when the balancers agree that every host has its place again (balancers.md, section 7). */
+async function lastLook(run: Run, outcome: Outcome): Promise<Outcome> {
+  if (outcome.kind !== 'succeeded') return outcome
+  const tracks = run.plan.batches.flatMap((batch) => batch.tracks)
+  const found = await Promise.all(
+    tracks.map(async (track) => {
+      try {
+        return { host: track.host, strange: await strayed(run, track) }
+      } catch (error) {
+        if (endsRun(error)) throw error
+        return { host: track.host, strange: [`${track.host}: ${errorInfo(error).message}`] }
+      }
+    }),
+  )
+  const strange = found.filter((each) => each.strange.length > 0)
+  if (strange.length === 0) return outcome
+  const because: ErrorInfo = {
+    code: 'E_BALANCER_CONFLICT',
+    message: strange.flatMap((each) => each.strange).join('; '),
+    why: 'it was as before when each host came back: somebody changed it since',
+    exitCode: 6,
+  }
+  return { kind: 'partial', because, hosts: strange.map((each) => each.host) }
 }
 
 function stuck(run: Run): Outcome {

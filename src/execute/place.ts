@@ -4,19 +4,44 @@ import { RollgateError } from '../domain/error.ts'
 import type { Step, Track } from '../domain/plan.ts'
 import { bringBack } from './bring-back.ts'
 import { readyHosts, sameServer } from './capacity.ts'
-import { patiently, snapshot } from './rotation.ts'
+import { differences, patiently, snapshot } from './rotation.ts'
 import { type Run, waitSignal } from './run.ts'
 import { takeOut } from './take-out.ts'
 
 /** The balancer's own verdict on the way back may take as long as its checks need; a minute is far beyond all of them. */
 const BACK_DEADLINE_MS = 60_000
 
+/** A check that fails just then must not pass for a change of somebody's. */
+const END_ATTEMPTS = 20
+const END_MS = 500
+
 /** The states to restore: what the balancer says now, with the admin state and weight that the plan recorded. */
 export async function statesBefore(run: Run, track: Track): Promise<readonly ServerState[]> {
+  return asRecorded(track, await statesNow(run, track))
+}
+
+/**
+ * The last look: what is not as it was on a host that the rollout had taken and given back, one sentence each. Somebody
+ * may have changed a weight since, or a host may be down again.
+ */
+export async function strayed(run: Run, track: Track): Promise<readonly string[]> {
+  if (run.context.ports.settings(track.host).servers.length === 0) return []
+  for (let attempt = 1; ; attempt += 1) {
+    const now = await statesNow(run, track)
+    const found = differences(asRecorded(track, now), now)
+    if (found.length === 0 || attempt >= END_ATTEMPTS) return found
+    await run.context.ports.clock.sleep(END_MS, waitSignal(run))
+  }
+}
+
+async function statesNow(run: Run, track: Track): Promise<readonly ServerState[]> {
   const { servers } = run.context.ports.settings(track.host)
   const { clock } = run.context.ports
   const waiting = (message: string): void => run.context.emit({ type: 'warning', host: track.host, message })
-  const states = await patiently({ clock, signal: waitSignal(run), waiting }, () => snapshot(servers, run.context.signal))
+  return patiently({ clock, signal: waitSignal(run), waiting }, () => snapshot(servers, run.context.signal))
+}
+
+function asRecorded(track: Track, states: readonly ServerState[]): readonly ServerState[] {
   return states.map((state) => {
     const recorded = track.rotation.find((server) => sameServer(server, state.ref))
     if (recorded === undefined) {

@@ -8,6 +8,8 @@ import { createServer } from 'node:http'
 const { NAME, ADDRESS, PORT = '0', START_MS = '0' } = process.env
 const say = (line) => writeSync(1, `${JSON.stringify(line)}\n`)
 process.on('SIGTERM', () => process.exit(143))
+// Nobody is left who would end it.
+process.stdin.on('end', () => process.exit(0)).resume()
 
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://app')

@@ -30,7 +30,7 @@ export async function startApp(name: string, address: string): Promise<App> {
 
   const start = async (startMs = 0): Promise<void> => {
     const env = { ...process.env, NAME: name, ADDRESS: address, PORT: String(port), START_MS: String(startMs) }
-    const process_ = spawn(process.execPath, [PROGRAM], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const process_ = spawn(process.execPath, [PROGRAM], { env, stdio: ['pipe', 'pipe', 'inherit'] })
     child = process_
     createInterface({ input: process_.stdout }).on('line', (line) => {
       const said: { event: string; id?: string; port?: number } = JSON.parse(line)

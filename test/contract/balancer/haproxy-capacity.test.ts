@@ -1,6 +1,7 @@
 // C23: the last server is never taken, as HAProxy itself counts them: neither by a plan, nor when an operator takes the
-// other one out after the plan was made. The balancer is real, the hosts' processes are imaginary.
+// other one out after the plan was made. C32: what is not as it was at the end is told. The balancer is real, the hosts' processes are imaginary.
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { exitCodeOf } from '../../../src/domain/outcome.ts'
 import { execute } from '../../../src/execute/execute.ts'
 import { freshProgress } from '../../../src/journal/replay.ts'
 import { realClock } from '../../../src/load/pace.ts'
@@ -60,5 +61,34 @@ describe.skipIf(missing !== null)(`capacity behind haproxy${missing === null ? '
     expect(outcome).toMatchObject({ kind: 'rolled-back', because: { code: 'E_MIN_READY' } })
     expect((await running.balancers[0].driver.list(signal)).map(({ admin }) => admin)).toEqual(before.map(({ admin }) => admin))
     await until(async () => (await running.balancers[0].driver.list(signal))[0]?.health === 'up', 'the last one serves')
+  })
+
+  test('C32 a weight that somebody changed before the end is reported, with an exit code', async () => {
+    const running = await started()
+    const { plan } = await planOf(running)
+    const servers = new Map(await Promise.all(running.apps.map(async (app) => [app.name, await serversOf(running, app)] as const)))
+    const { context } = makeHarness(makeWorld(NAMES, R1, 1))
+    const settings: typeof context.ports.settings = (name) => ({ ...context.ports.settings(name), servers: servers.get(name) ?? [] })
+    const ended = async (tamper: boolean) => {
+      const journal: typeof context.journal = {
+        ...context.journal,
+        append: async (event) => {
+          // The host is back, the rollout not yet over.
+          if (tamper && event.type === 'step.succeeded' && event.step.endsWith('/enable'))
+            await running.balancers[0].set('web-1', { weight: 3 })
+          return context.journal.append(event)
+        },
+      }
+      const ports = { ...context.ports, clock: realClock, settings }
+      return (await execute(freshProgress(plan, R2), { ...context, journal, ports })).outcome
+    }
+    expect(await ended(false)).toEqual({ kind: 'succeeded' })
+    const tampered = await ended(true)
+    expect(tampered).toMatchObject({
+      kind: 'partial',
+      hosts: ['web-1'],
+      because: { code: 'E_BALANCER_CONFLICT', message: 'app/web-1 on haproxy:lb-1 has weight 3, and had 1' },
+    })
+    expect(exitCodeOf(tampered)).toBe(6)
   })
 })
