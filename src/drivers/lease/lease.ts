@@ -7,7 +7,7 @@ import type { LeasePort, LeaseRecord } from '../../domain/lease.ts'
 import type { Connection } from '../../domain/transport.ts'
 import { stdinScript } from '../../util/shell.ts'
 import { cleanText } from '../../util/text.ts'
-import { acquireScript, LEASE_STATE_EXIT, readScript, refreshScript, releaseScript } from './script.ts'
+import { acquireScript, LEASE_ROOT_EXIT, LEASE_STATE_EXIT, readScript, refreshScript, releaseScript } from './script.ts'
 
 const LIMIT_MS = 20_000
 
@@ -82,12 +82,24 @@ function leaseError(host: string, layout: Layout, result: CommandResult): Rollga
       hints: ['make room on the file system of release.root, or give the login write access to it'],
     })
   }
+  if (result.exitCode === LEASE_ROOT_EXIT) {
+    return new RollgateError('E_ROOT', `${host}: ${layout.root} cannot be made by this login`, {
+      host,
+      now: 'the host was not touched',
+      hints: ['rollgate setup   (makes it, with sudo)', 'or change release.root'],
+      evidence: linesOf(result.stderr),
+    })
+  }
   const how = result.timedOut ? 'in time' : `(exit code ${result.exitCode ?? 'none'})`
   return new RollgateError('E_COMMAND', `${host} did not answer about its lease ${how}`, {
     host,
-    evidence: result.stderr
-      .split('\n')
-      .slice(-5)
-      .map((line) => cleanText(line, 300)),
+    evidence: linesOf(result.stderr),
   })
 }
+
+const linesOf = (text: string): readonly string[] =>
+  text
+    .trim()
+    .split('\n')
+    .slice(-5)
+    .map((line) => cleanText(line, 300))

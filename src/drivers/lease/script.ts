@@ -11,6 +11,8 @@ import { quote } from '../../util/shell.ts'
 export const LEASE_EXIT = 95
 /** The state folder cannot be written. */
 export const LEASE_STATE_EXIT = 94
+/** There is no state folder, and this login cannot make one. */
+export const LEASE_ROOT_EXIT = 93
 
 // Uptime, because nobody sets it; where there is none (no Linux) the wall clock must do, with the boot id to tell reboots.
 const CLOCK = `LC_ALL=C; export LC_ALL
@@ -56,7 +58,13 @@ export function acquireScript(layout: Layout, request: LeaseRequest): string {
   const [holder, rollout, command, commit, token] = words
   return `umask 077
 ${CLOCK}rl_state=${quote(layout.state)}
-[ -d "$rl_state" ] || { mkdir -p "$rl_state" && chmod 700 "$rl_state"; } || exit ${LEASE_STATE_EXIT}
+if [ ! -d "$rl_state" ] && ! { mkdir -p "$rl_state" && chmod 700 "$rl_state"; }; then
+  # A folder that we may write to, and still no folder in it: there is no room.
+  rl_above=$rl_state
+  while [ ! -e "$rl_above" ] && [ ! -L "$rl_above" ]; do rl_above=$(dirname -- "$rl_above"); done
+  [ -d "$rl_above" ] && [ -w "$rl_above" ] && exit ${LEASE_STATE_EXIT}
+  exit ${LEASE_ROOT_EXIT}
+fi
 ${topShell(layout)}${READ}rl_new=$rl_path-new.$$
 rl_try=0
 while :; do

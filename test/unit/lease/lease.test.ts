@@ -1,13 +1,13 @@
 // The lease's scripts, run for real by the shells of this machine.
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { layoutOf } from '../../../src/domain/layout.ts'
 import type { LeaseRequest } from '../../../src/domain/lease.ts'
 import { parseLease } from '../../../src/drivers/lease/lease.ts'
-import { acquireScript, fenceText, readScript, refreshScript, releaseScript } from '../../../src/drivers/lease/script.ts'
+import { acquireScript, fenceText, LEASE_ROOT_EXIT, readScript, refreshScript, releaseScript } from '../../../src/drivers/lease/script.ts'
 
 const SHELLS = [['sh'], ['bash'], ['dash'], ['busybox', 'sh']].filter(
   ([name = '', ...rest]) => spawnSync(name, [...rest, '-c', 'exit 0']).status === 0,
@@ -67,6 +67,18 @@ describe.each(SHELLS.map((words) => ({ shell: words.join(' '), words })))('the l
     expect(run(acquireScript(layout, request('aa', { token: 'another' }))).out).toMatch(/^held /)
   })
 
+  test('of a root that cannot be a folder is refused, told apart from a full disk', () => {
+    const { root } = aRoot()
+    writeFileSync(join(root, 'file'), '')
+    symlinkSync('/nowhere/at all', join(root, 'link'))
+    for (const name of ['file', 'file/shop', 'link', 'link/shop'])
+      expect({ name, status: run(acquireScript(layoutOf(join(root, name)), request('aa'))).status }).toEqual({
+        name,
+        status: LEASE_ROOT_EXIT,
+      })
+    expect(readdirSync(root).sort()).toEqual(['file', 'link'])
+  })
+
   test('given back is free, and its epoch goes on from there', () => {
     const layout = aRoot()
     run(acquireScript(layout, request('aa')))
@@ -102,7 +114,7 @@ describe.each(SHELLS.map((words) => ({ shell: words.join(' '), words })))('the l
   test('cannot be taken where the state folder cannot be made', () => {
     const layout = aRoot()
     writeFileSync(layout.state, 'a file')
-    expect(run(acquireScript(layout, request('aa'))).status).toBe(94)
+    expect(run(acquireScript(layout, request('aa'))).status).toBe(LEASE_ROOT_EXIT)
   })
 
   test('there is none before the first', () => {
