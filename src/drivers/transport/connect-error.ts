@@ -1,5 +1,6 @@
 // What went wrong while connecting, as one of our errors: by code, level and number, never by the words of a message.
 import { RollgateError } from '../../domain/error.ts'
+import { quoteAll } from '../../util/shell.ts'
 import { cleanText } from '../../util/text.ts'
 import type { Destination } from './resolve.ts'
 
@@ -77,12 +78,15 @@ function loginRefused(to: Destination, story: LoginStory, options: { readonly ho
     ...options,
     why: cleanText(why.join('; ')),
     hints: [
-      `ssh-copy-id -p ${to.port} ${to.user}@${to.address}   (installs your key)`,
+      `ssh-copy-id ${quoteAll([...through(to), '-p', String(to.port), `${to.user}@${to.address}`])}   (installs your key)`,
       'ssh.user and ssh.identity in the config say who logs in, and with which key',
       ...story.skipped.flatMap((error) => error.hints.slice(0, 1)),
     ],
   })
 }
+
+const through = (to: Destination): readonly string[] =>
+  to.jumps.length === 0 ? [] : ['-o', `ProxyJump=${to.jumps.map((jump) => `${jump.user}@${jump.address}:${jump.port}`).join(',')}`]
 
 function facts(error: unknown): { readonly code: string | number | null; readonly level: string | null; readonly message: string } {
   if (!(error instanceof Error)) return { code: null, level: null, message: String(error) }

@@ -140,7 +140,7 @@ async function decideUnknown(to: Destination, key: Buffer, lines: readonly Known
       hints: [
         ...compare(key),
         ...(file === undefined ? [] : [`echo ${quote(line)} >> ${quote(file)}   (trusts this key)`]),
-        `or pin it in the config: hosts.${to.name}.host_key: ${fingerprint(key)}`,
+        ...(to.ours ? [`or pin it in the config: hosts.${to.name}.host_key: ${fingerprint(key)}`] : []),
       ],
     },
   )

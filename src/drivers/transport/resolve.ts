@@ -9,6 +9,8 @@ import { account, askSsh, expandBySsh, expandPath, type SshQuestion, type SshSay
 export type Destination = {
   /** As the config or the user's OpenSSH configuration calls it. */
   readonly name: string
+  /** A host of the config: what an error says about it can be mended there. */
+  readonly ours: boolean
   readonly address: string
   readonly port: number
   readonly user: string
@@ -108,6 +110,7 @@ async function resolveHost(host: Host, context: Context, depth: number): Promise
     })
   return {
     name: host.name,
+    ours: context.inventory,
     address: tokens.address,
     port: tokens.port,
     user: tokens.user,

@@ -3,6 +3,7 @@
 // files without; the home folder is the account's, never $HOME.
 import { hostname, userInfo } from 'node:os'
 import { RollgateError } from '../../domain/error.ts'
+import { quoteAll } from '../../util/shell.ts'
 import { cleanText } from '../../util/text.ts'
 import { runLocal } from '../process.ts'
 
@@ -43,7 +44,7 @@ export async function askSsh(question: SshQuestion, options: readonly string[] =
     if (result.exitCode !== 0)
       throw new RollgateError('E_CONFIG', `ssh -G cannot resolve ${question.name}: ${complaint(result.stderr, result.timedOut)}`, {
         host: question.name,
-        hints: [`${words.join(' ')}   (says the same)`],
+        hints: [`${quoteAll(words)}   (says the same)`],
       })
     said = result.stdout
   } catch (error) {

@@ -1,7 +1,7 @@
 // Ways to a host: the user's OpenSSH configuration, jump hosts, proxy commands, and none of them. Real sshds, one behind
 // the other.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -129,6 +129,17 @@ describe.skipIf(noSshd !== null)(`ways to a host${noSshd === null ? '' : ` (skip
       expect(error instanceof RollgateError && error.hints.join('\n')).toContain('ssh -G -F')
     })
 
+    test('is asked with words: a hostile user or address is refused by ssh, and runs nothing', async () => {
+      const pwned = join(folder(), 'pwned')
+      for (const extra of [{ user: `a$(touch ${pwned})` }, { address: `a;touch ${pwned}` }, { address: '-oProxyCommand=false' }]) {
+        const error = await transportWith()
+          .connect({ ...named('web-1'), ...extra }, NEVER)
+          .catch((thrown: unknown) => thrown)
+        expect(error).toMatchObject({ code: expect.stringMatching(/^E_(CONFIG|DNS)$/), host: 'web-1' })
+        expect(existsSync(pwned)).toBe(false)
+      }
+    })
+
     test('is not read where there is no ssh, which is said once', async () => {
       const warnings: string[] = []
       const options = { env: { PATH: folder() }, warn: (message: string) => void warnings.push(message) }
@@ -244,6 +255,25 @@ describe.skipIf(noSshd !== null)(`ways to a host${noSshd === null ? '' : ` (skip
           .split('\n')
           .filter((line) => line.startsWith('Invalid user')).length,
       ).toBe(before + 1)
+    })
+
+    test('is part of the command that installs a key behind it', async () => {
+      const transport = transportWith({ hosts: [aHost('jump', bastion.port)] })
+      const error = await transport
+        .connect(aHost('web-1', inner.port, { via: 'jump', user: 'no one' }), NEVER)
+        .catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ code: 'E_AUTH', host: 'web-1' })
+      expect(error instanceof RollgateError && error.hints[0]).toBe(
+        `ssh-copy-id -o ProxyJump=${bastion.user}@127.0.0.1:${bastion.port} -p ${inner.port} 'no one@127.0.0.1'   (installs your key)`,
+      )
+    })
+
+    test('outside the config is not told to be pinned in it', async () => {
+      const via = `${bastion.user}@127.0.0.1:${bastion.port}`
+      const transport = transportWith({ settings: { knownHosts: [inner.knownHosts] } })
+      const error = await transport.connect(aHost('web-1', inner.port, { via }), NEVER).catch((thrown: unknown) => thrown)
+      expect(error).toMatchObject({ code: 'E_HOST_KEY', host: via })
+      expect(error instanceof RollgateError && error.hints.join('\n')).not.toContain('host_key')
     })
 
     test('that cannot reach the host says so', async () => {
