@@ -11,7 +11,7 @@
 // ROLLGATE_FULL=1 runs the long forms. Runs on any Node; the tests run on the checkout's own.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { constants, tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -98,9 +98,10 @@ async function vitest(label, { config, words, before = [], environment = {} }) {
 // ------------------------------------------------------------------------------------------------------- the lab
 
 const lab = join(root, 'test', 'lab', 'lab')
-// One lab for each checkout, so that two of them can test at once.
+// Labs of this checkout's own, so that two of them can test at once.
 const labName = process.env.LAB_NAME ?? `rollgate-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`
-const labEnvironment = { LAB_NAME: labName, LAB_NODE: join(bin, 'node') }
+const labNode = join(bin, 'node')
+const keep = process.env.ROLLGATE_KEEP_LAB === '1'
 
 /** Why there can be no lab here; null when there can. */
 function labRefusal() {
@@ -112,21 +113,46 @@ function labRefusal() {
   return null
 }
 
+/** The test files that are meant: the biggest first, which is near enough to the longest first. */
+function labFiles(paths) {
+  const size = (path) => statSync(join(root, path)).size
+  return readdirSync(join(root, 'test', 'e2e'), { recursive: true })
+    .map((path) => `test/e2e/${path}`)
+    .filter((path) => path.endsWith('.test.ts') && (paths.length === 0 || paths.some((part) => path.startsWith(part))))
+    .sort((a, b) => size(b) - size(a))
+}
+
+/**
+ * The files on two labs at once: a rollout mostly waits, so one lab leaves the machine idle. Each lab takes the next
+ * file when it is done with one; long forms measure, and have the machine to themselves.
+ */
 async function endToEnd(paths, options) {
+  const config = 'vitest.e2e.config.ts'
   const refusal = labRefusal()
-  const test = { config: 'vitest.e2e.config.ts', words: [...paths, ...options] }
   if (refusal !== null) {
     say(`test: SKIPPED end to end: ${refusal}`)
-    return vitest('e2e', test)
+    return [await vitest('e2e', { config, words: [...paths, ...options] })]
   }
-  const keep = process.env.ROLLGATE_KEEP_LAB === '1'
-  const up = await run([lab, 'up', '4', '--lb', 'haproxy', ...(keep ? [] : ['--fresh'])], labEnvironment)
-  if (up !== 0) return { label: 'e2e', seconds: 0, files: [], extraFailed: 1 }
-  try {
-    return await vitest('e2e', { ...test, before: [lab, 'run'], environment: { ...labEnvironment, ROLLGATE_LAB: labName } })
-  } finally {
-    if (!keep) await run([lab, 'down'], labEnvironment)
+  const files = labFiles(paths)
+  const wanted = Number(process.env.ROLLGATE_LABS ?? (process.env.ROLLGATE_FULL === '1' ? 1 : 2))
+  const count = Math.max(1, Math.min(wanted, files.length))
+  const runs = []
+  // One after the other builds the image once.
+  const built = await run([lab, 'build'], { LAB_NAME: labName, LAB_NODE: labNode })
+  if (built !== 0) return [{ label: 'the lab', seconds: 0, files: [], extraFailed: 1 }]
+  const work = async (name) => {
+    const environment = { LAB_NAME: name, LAB_NODE: labNode, ROLLGATE_LAB: name }
+    const up = await run([lab, 'up', '4', '--lb', 'haproxy', ...(keep ? [] : ['--fresh'])], environment)
+    if (up !== 0) return void runs.push({ label: `lab ${name}`, seconds: 0, files: [], extraFailed: 1 })
+    try {
+      for (let file = files.shift(); file !== undefined && interrupted === null; file = files.shift())
+        runs.push(await vitest(file.slice('test/'.length), { config, words: [file, ...options], before: [lab, 'run'], environment }))
+    } finally {
+      if (!keep) await run([lab, 'down'], environment)
+    }
   }
+  await Promise.all(Array.from({ length: count }, (_, index) => work(index === 0 ? labName : `${labName}-${index + 1}`)))
+  return runs
 }
 
 // ------------------------------------------------------------------------------------------------------ the whole
@@ -179,7 +205,7 @@ if (setup !== 0) process.exit(setup)
 ensurePackages(say)
 const runs = []
 if (chosen.fast) runs.push(await vitest('fast suites', { config: 'vitest.config.ts', words: [...chosen.paths, ...chosen.options] }))
-if (chosen.lab && interrupted === null) runs.push(await endToEnd(chosen.labPaths, chosen.options))
+if (chosen.lab && interrupted === null) runs.push(...(await endToEnd(chosen.labPaths, chosen.options)))
 const { passed, failed, skipped } = summary(runs)
 console.log(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`)
 if (interrupted !== null) process.exitCode = 128 + constants.signals[interrupted]

@@ -256,6 +256,10 @@ describeOnLab('setup and init', (lab) => {
     await Promise.all(names.map((host) => mustInHost(host, 'systemctl disable --now app')))
     suite.project.configure({
       ssh: { config: lab.sshConfig, user: 'admin' },
+      hosts: {
+        ...(usualSettings(lab).hosts as object),
+        [lab.balancer.name]: { address: lab.balancer.address, roles: ['balancer'], user: 'deploy' },
+      },
       release: { root: '/srv/new', shared: ['uploads'] },
       service: { unit, exec: '/usr/local/bin/node server.mjs' },
     })

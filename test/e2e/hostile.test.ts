@@ -1,6 +1,6 @@
 // Values that would do harm if any shell ever saw them as code: they go through the whole tool to real hosts and come
 // out unchanged, or are refused with a clear word; what they would have started has not run, here or there.
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { ExecDocument } from '../../src/domain/document.ts'
@@ -58,6 +58,10 @@ const VALUES: readonly string[] = [
   'long '.repeat(60),
 ]
 
+/** What the configuration refuses, wherever it stands: it would lie to whoever reads it. */
+const REFUSED = VALUES.filter((value) => /[\r\u202e]/.test(value))
+const CARRIED = VALUES.filter((value) => !REFUSED.includes(value))
+
 describeOnLab('hostile values', (lab) => {
   const suite = useProject(lab, 'hostile')
   const host = lab.hosts[0]?.name ?? ''
@@ -65,7 +69,7 @@ describeOnLab('hostile values', (lab) => {
     hosts: { [host]: (usualSettings(lab).hosts as Record<string, unknown>)[host] },
     balancer: null,
     service: { kind: 'none' },
-    health: { command: 'true', healthy_for: '1ms', interval: '10ms' },
+    health: { command: 'true', healthy_for: '1ms', interval: '50ms' },
     ...over,
   })
   /** `${` is the file's own; `$${` is what it is written as. */
@@ -82,12 +86,19 @@ describeOnLab('hostile values', (lab) => {
     expect(await mustInHost(host, `ls -d ${PROOF} /home/deploy${PROOF} 2> /dev/null || true`), 'something ran on the host').toBe('')
   })
 
-  test(`${VALUES.length} of them as environment values reach the process as they are`, async () => {
-    const env = Object.fromEntries(VALUES.map((value, index) => [`HOSTILE_${index}`, inFile(value)]))
+  test.each(REFUSED)('%j is refused before anything is connected', async (value) => {
+    suite.project.configure(oneHost({ release: { root: '/srv/app', env: { HOSTILE: value } } }))
+    suite.project.build('refused')
+    const { document } = await suite.project.json(['deploy'])
+    expect(document).toMatchObject({ exitCode: 2, error: { code: 'E_CONFIG' } })
+  })
+
+  test(`${CARRIED.length} of them as environment values reach the process as they are`, async () => {
+    const env = Object.fromEntries(CARRIED.map((value, index) => [`HOSTILE_${index}`, inFile(value)]))
     suite.project.configure(
       oneHost({
         service: { unit: 'app' },
-        health: { http: { port: 8080, path: '/healthz' }, healthy_for: '1ms' },
+        health: { http: { port: 8080, path: '/healthz' }, healthy_for: '1ms', interval: '50ms' },
         release: { root: '/srv/app', env },
       }),
     )
@@ -100,11 +111,11 @@ describeOnLab('hostile values', (lab) => {
         .split('\0')
         .map((entry): [string, string] => [entry.slice(0, entry.indexOf('=')), entry.slice(entry.indexOf('=') + 1)]),
     )
-    expect(VALUES.map((_, index) => process.get(`HOSTILE_${index}`))).toEqual(VALUES)
+    expect(CARRIED.map((_, index) => process.get(`HOSTILE_${index}`))).toEqual(CARRIED)
   })
 
   test('and a command service gets the same', async () => {
-    const env = Object.fromEntries(VALUES.map((value, index) => [`HOSTILE_${index}`, inFile(value)]))
+    const env = Object.fromEntries(CARRIED.map((value, index) => [`HOSTILE_${index}`, inFile(value)]))
     suite.project.configure(
       oneHost({
         service: { kind: 'command', start: 'env -0 > /srv/app/seen', stop: 'true' },
@@ -116,7 +127,7 @@ describeOnLab('hostile values', (lab) => {
     const seen = Buffer.from(await mustInHost(host, 'base64 -w 0 /srv/app/seen'), 'base64')
       .toString('utf8')
       .split('\0')
-    expect(VALUES.filter((value, index) => !seen.includes(`HOSTILE_${index}=${value}`))).toEqual([])
+    expect(CARRIED.filter((value, index) => !seen.includes(`HOSTILE_${index}=${value}`))).toEqual([])
   })
 
   test('as names of files in the artifact they arrive as they are', async () => {
@@ -128,25 +139,19 @@ describeOnLab('hostile values', (lab) => {
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, name)
     }
-    const refusedOrDone = await suite.project.json(['deploy'])
-    // A newline in a name may be refused; then all of it is, in one clear word.
-    if (refusedOrDone.exitCode !== 0) {
-      expect(refusedOrDone.document, refusedOrDone.stderr).toMatchObject({ exitCode: 3, error: { code: 'E_ARTIFACT' } })
-      for (const name of names.filter((each) => /[\n\r\t]/.test(each))) rmSync(join(suite.project.path, 'dist', 'names', name))
-      await ok(['deploy'])
-    }
-    const kept = refusedOrDone.exitCode === 0 ? names : names.filter((each) => !/[\n\r\t]/.test(each))
+    await ok(['deploy'])
     const there = await mustInHost(host, 'cd /srv/app/current/names && find . -type f -print0 | base64 -w 0')
     const found = Buffer.from(there, 'base64')
       .toString('utf8')
       .split('\0')
       .filter((name) => name !== '')
-    expect(found.map((name) => name.slice(2)).sort()).toEqual([...new Set(kept)].sort())
+    expect(found.map((name) => name.slice(2)).sort()).toEqual([...new Set(names)].sort())
   })
 
   test('as words of exec they are words', async () => {
     suite.project.configure(oneHost({}))
-    const { document } = await suite.project.json<ExecDocument>(['exec', '--', 'printf', '%s\\0', ...VALUES])
+    const { document, stderr } = await suite.project.json<ExecDocument>(['exec', '--', 'printf', '%s\\0', ...VALUES])
+    expect(document, `${JSON.stringify(document.error)}\n${stderr}`).toMatchObject({ exitCode: 0 })
     expect(document.hosts[0]?.stdout.split('\0').slice(0, -1)).toEqual(VALUES)
   })
 
@@ -165,7 +170,7 @@ describeOnLab('hostile values', (lab) => {
     const first = await ok(['deploy'])
     suite.project.build('root, again')
     const second = await ok(['deploy'])
-    await ok(['rollback'])
+    if (root.includes('$(')) await ok(['rollback'])
     const entries = await mustInHost(host, 'cd /srv/app && ls -A | base64 -w 0')
     expect(Buffer.from(entries, 'base64').toString('utf8')).toBe(`${root.slice('/srv/app/'.length)}\n`)
     const current = await mustInHost(

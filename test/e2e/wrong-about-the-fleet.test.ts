@@ -15,7 +15,7 @@ type Case = {
   readonly exitCode: number
   readonly code: string
   readonly says: RegExp
-  /** Prepares the host h1, as root, and what takes it away again. */
+  /** Prepares every host, as root, and what takes it away again. */
   readonly onHost?: readonly [string, string]
   readonly here?: (project: Project) => void
 }
@@ -91,7 +91,8 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'a jump host that is not there',
-    settings: (lab, project) => ssh(lab, { config: sshConfig(lab, project, ['Host h1', '  ProxyJump nobody.invalid']) }),
+    settings: (lab, project) =>
+      ssh(lab, { config: sshConfig(lab, project, [`Host ${lab.hosts[0]?.address}`, '  ProxyJump nobody.invalid']) }),
     exitCode: 4,
     code: 'E_DNS',
     says: /nobody\.invalid/,
@@ -234,14 +235,14 @@ const CASES: readonly Case[] = [
 
 describeOnLab('a configuration that is wrong about the fleet is refused before any change:', (lab) => {
   const suite = useProject(lab, 'wrong')
-  const h1 = lab.hosts[0]?.name ?? ''
 
+  /** The lock, which is taken before anything else, may leave a folder of its own. */
   const everything = async () => ({
     hosts: await fleet(lab),
     balancer: (await servers(lab)).map(({ name, status, weight }) => ({ name, status, weight })),
     files: await Promise.all(
       lab.hosts.map((host) =>
-        mustInHost(host.name, 'find /srv/app /tmp /home/deploy -not -path "*/.rollgate/lease*" -not -name "systemd-private*" | sort'),
+        mustInHost(host.name, 'find /srv/app /tmp /home/deploy -not -path "*/.rollgate*" -not -name "systemd-private*" | sort'),
       ),
     ),
   })
@@ -256,17 +257,17 @@ describeOnLab('a configuration that is wrong about the fleet is refused before a
     here?.(project)
     project.configure(settings(lab, project))
     const [prepare, tidy] = onHost ?? ['true', 'true']
-    await mustInHost(h1, prepare)
+    await Promise.all(lab.hosts.map((host) => mustInHost(host.name, prepare)))
     try {
       const before = await everything()
       const result = await project.json(['deploy'])
       const told = `${JSON.stringify(result.document, null, 2)}\n${result.stderr}`
       expect(result.document, told).toMatchObject({ exitCode, outcome: 'refused', error: { code } })
       expect(result.exitCode).toBe(exitCode)
-      expect(`${result.document.error?.message} ${result.document.error?.evidence?.join(' ')}`, told).toMatch(says)
+      expect(JSON.stringify(result.document.error), told).toMatch(says)
       expect(await everything()).toEqual(before)
     } finally {
-      await mustInHost(h1, tidy)
+      await Promise.all(lab.hosts.map((host) => mustInHost(host.name, tidy)))
     }
   })
 
