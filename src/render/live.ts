@@ -45,8 +45,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
   let paused = 0
   let asking = false
   let ended = false
-  // Set deep inside `guarded`, which the compiler does not see.
-  let fallback = null as Renderer | null
+  let fallback: Renderer | null = null
   let timer: NodeJS.Timeout | null = null
 
   const paint = (): void => {
@@ -57,6 +56,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
       above = []
     })
   }
+  const takenOver = (): Renderer | null => fallback
   /** @returns false when it failed, and plain lines have taken over */
   const guarded = (work: () => void): boolean => {
     try {
@@ -105,7 +105,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
           asking = true
         } else if (isAfterAnswer(event)) asking = false
       })
-      if (!isFollowed) fallback?.on(event)
+      if (!isFollowed) takenOver()?.on(event)
       // The first event shows at once that something happens.
       if (timer === null && !ended) {
         timer = setInterval(paint, PAINT_MS)

@@ -1,0 +1,69 @@
+// A load test as people read it: a line for each target, a line for each clause with its numbers, and whether the numbers
+// can be believed.
+import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
+import type { Style } from './style.ts'
+import { table } from './table.ts'
+import { number, oneLine } from './words.ts'
+
+const SIGNS = { pass: '✔', fail: '✖', inconclusive: '?', invalid: '!' } as const
+
+export function loadText(document: LoadDocument, style: Style): readonly string[] {
+  const { verdict, reason, targets, clauses, validity, warnings, run } = document
+  const paint = verdict === 'pass' ? style.green : verdict === 'fail' ? style.red : style.yellow
+  const columns = ['target', 'offered', 'answered', 'per s', 'failed', 'p50', 'p95', 'p99', 'max'].map((title, index) =>
+    index === 0 ? { title } : ({ title, align: 'right' } as const),
+  )
+  return [
+    `${paint(SIGNS[verdict])} ${style.bold(verdict.toUpperCase())}  ${oneLine(reason, 300)}`,
+    '',
+    ...table(
+      columns,
+      targets.map((target) => [
+        oneLine(target.name, 100),
+        number(target.offered),
+        number(target.done),
+        target.rps.toFixed(1),
+        failures(target.errors),
+        ...[target.p50Ms, target.p95Ms, target.p99Ms, target.maxMs].map(ms),
+      ]),
+      style,
+    ),
+    ...(clauses.length === 0 ? [] : ['', ...clauses.map((clause) => `  ${SIGNS[clause.verdict]} ${oneLine(clause.sentence, 300)}`)]),
+    ...warnings.map((warning) => `  ${style.yellow('!')} ${oneLine(warning, 300)}`),
+    '',
+    style.dim(
+      `  ${validity.sendLagP99Ms === null ? '' : `sent within ${validity.sendLagP99Ms.toFixed(1)} ms of the due moment (p99); `}run ${run}`,
+    ),
+  ]
+}
+
+export function selftestText(document: SelftestDocument, style: Style): readonly string[] {
+  const rows = document.steps.map((step) => [
+    `${number(step.ratePerSecond)}/s`,
+    step.valid ? style.green('✔ in time') : style.yellow('! not in time'),
+    ms(step.sendLagP99Ms),
+    step.cpu === null ? '' : `${Math.round(step.cpu * 100)} %`,
+    oneLine(step.reasons.join('; '), 200),
+  ])
+  return [
+    ...table(
+      [{ title: 'rate' }, { title: '' }, { title: 'send lag p99', align: 'right' }, { title: 'cpu', align: 'right' }, { title: '' }],
+      rows,
+      style,
+    ),
+    '',
+    document.ceilingPerSecond === null
+      ? `${style.yellow('!')} not even the lowest rate was sent in time`
+      : `  this machine sends ${style.bold(`${number(document.ceilingPerSecond)}/s`)} in time, now`,
+  ]
+}
+
+function failures(errors: LoadDocument['targets'][number]['errors']): string {
+  const all = Object.entries(errors).filter(([, count]) => count > 0)
+  return all.length === 0 ? '0' : all.map(([name, count]) => `${number(count)} ${oneLine(name, 40)}`).join(', ')
+}
+
+function ms(value: number | null): string {
+  if (value === null) return '-'
+  return value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value >= 100 ? value.toFixed(0) : value.toFixed(1)} ms`
+}
