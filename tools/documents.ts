@@ -23,7 +23,7 @@ import {
 const shortError = object({ code: text, message: text })
 const problem = object({ file: text, line: count, column: count, key: text, message: text }, { nearest: text })
 const error = object({ code: text, message: text, hints: list(text) }, { host: text, why: text, now: text, evidence: list(text) })
-const refusal = object({ code: text, message: text }, { host: text, hints: list(text) })
+const refusal = object({ code: text, message: text }, { host: text, why: text, hints: list(text) })
 const release = nullable(text)
 
 /** What every document has. */

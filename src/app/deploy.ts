@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { PlanDocument, PushDocument, RolloutDocument } from '../domain/document.ts'
 import { errorInfo, RollgateError } from '../domain/error.ts'
-import type { Plan } from '../domain/plan.ts'
+import { type Plan, refusalOf } from '../domain/plan.ts'
 import { parseFault, simulate } from '../execute/simulate.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
@@ -116,9 +116,7 @@ export async function push(options: DeployOptions, context: AppContext): Promise
       !host.reachable && session.chosen.some((chosen) => chosen.name === host.host) ? [host] : [],
     )
     if (unreachable.length > 0) {
-      const because = refusalInfo(
-        unreachable.map((host) => ({ code: host.error.code, host: host.host, message: host.error.message, hints: host.error.hints ?? [] })),
-      )
+      const because = refusalInfo(unreachable.map((host) => refusalOf(host.error, host.host)))
       return {
         ...base,
         exitCode: because.exitCode,

@@ -6,7 +6,7 @@ import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { Facts } from '../domain/facts.ts'
 import type { HostName } from '../domain/host.ts'
 import type { LedgerEntry } from '../domain/ledger.ts'
-import type { Checkpoint, Plan } from '../domain/plan.ts'
+import { type Checkpoint, type Plan, refusalOf } from '../domain/plan.ts'
 import type { RolloutRecord } from '../domain/ports.ts'
 import { recover } from '../journal/recover.ts'
 import type { Progress } from '../journal/replay.ts'
@@ -208,11 +208,7 @@ async function stageMissing(work: Work, progress: Progress): Promise<void> {
 }
 
 function unreachableError(facts: Facts, session: Session): RollgateError {
-  const info = refusalInfo(
-    facts.hosts.flatMap((host) =>
-      host.reachable ? [] : [{ code: host.error.code, host: host.host, message: host.error.message, hints: host.error.hints ?? [] }],
-    ),
-  )
+  const info = refusalInfo(facts.hosts.flatMap((host) => (host.reachable ? [] : [refusalOf(host.error, host.host)])))
   return new RollgateError(info.code, info.message, {
     exitCode: 4,
     hints: info.hints ?? [],

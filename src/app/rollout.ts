@@ -6,7 +6,7 @@ import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
 import type { Facts } from '../domain/facts.ts'
 import { exitCodeOf, type Outcome } from '../domain/outcome.ts'
-import type { Intent, Plan, Refusal } from '../domain/plan.ts'
+import { type Intent, type Plan, type Refusal, refusalOf } from '../domain/plan.ts'
 import type { RolloutRecord } from '../domain/ports.ts'
 import { execute } from '../execute/execute.ts'
 import type { HoldOptions } from '../execute/lease.ts'
@@ -184,12 +184,10 @@ function unreachableRefusals(session: Session, facts: Facts): readonly Refusal[]
   for (const host of facts.hosts) {
     if (host.reachable || !names.has(host.host)) continue
     const final = host.error.code === 'E_HOST_KEY' || host.error.code === 'E_AUTH' || host.error.code === 'E_KEY'
-    if (config.rollout.unreachable === 'stop' || final)
-      refusals.push({ code: host.error.code, host: host.host, message: host.error.message, hints: host.error.hints ?? [] })
+    if (config.rollout.unreachable === 'stop' || final) refusals.push(refusalOf(host.error, host.host))
   }
   for (const balancer of balancers) {
-    if (balancer.error !== null)
-      refusals.push({ code: balancer.error.code, message: `${balancer.id}: ${balancer.error.message}`, hints: balancer.error.hints ?? [] })
+    if (balancer.error !== null) refusals.push(refusalOf(balancer.error, undefined, `${balancer.id}: ${balancer.error.message}`))
   }
   return refusals
 }
@@ -200,6 +198,7 @@ export function refusalInfo(refusals: readonly Refusal[]): ErrorInfo {
     errorInfo(
       new RollgateError(refusal.code, refusal.message, {
         ...(refusal.host === undefined ? {} : { host: refusal.host }),
+        ...(refusal.why === undefined ? {} : { why: refusal.why }),
         hints: refusal.hints ?? [],
       }),
     ),

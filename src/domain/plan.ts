@@ -1,6 +1,6 @@
 // The plan: data only, JSON in, JSON out. It is the dry run, it can be stored, and it is refused when stale.
 import type { Hook } from './config.ts'
-import type { ErrorCode } from './error.ts'
+import type { ErrorCode, ErrorInfo } from './error.ts'
 import type { HostName } from './host.ts'
 import type { ReleaseId } from './release.ts'
 
@@ -74,7 +74,19 @@ export type Refusal = {
   readonly code: ErrorCode
   readonly message: string
   readonly host?: HostName
+  readonly why?: string
   readonly hints?: readonly string[]
+}
+
+/** What an error says, as a reason to refuse. */
+export function refusalOf(error: ErrorInfo, host?: HostName, message = error.message): Refusal {
+  return {
+    code: error.code,
+    message,
+    ...(host === undefined ? {} : { host }),
+    ...(error.why === undefined ? {} : { why: error.why }),
+    hints: error.hints ?? [],
+  }
 }
 
 export type Plan = {

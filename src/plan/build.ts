@@ -5,7 +5,16 @@ import type { ServerState } from '../domain/balancer.ts'
 import { appHosts, type Config, roleOf, type StepSetting, settingsOf } from '../domain/config.ts'
 import type { Facts, HostFacts, ReachableHost } from '../domain/facts.ts'
 import type { Host, HostName } from '../domain/host.ts'
-import type { Batch, Checkpoint, Intent, Plan, RecordedServer, Refusal, Track } from '../domain/plan.ts'
+import {
+  type Batch,
+  type Checkpoint,
+  type Intent,
+  type Plan,
+  type RecordedServer,
+  type Refusal,
+  refusalOf,
+  type Track,
+} from '../domain/plan.ts'
 import type { ReleaseId } from '../domain/release.ts'
 import { shareOf } from '../domain/share.ts'
 import { type Candidate, type Capacity, cutBatches, orderHosts } from './order.ts'
@@ -138,7 +147,7 @@ function sortOutUnreachable(
     const seen = byName.get(host.name)
     if (seen === undefined || seen.reachable) continue
     if (config.rollout.unreachable === 'skip' && skipped.length < budget && !UNSKIPPABLE.has(seen.error.code)) skipped.push(host.name)
-    else refusals.push({ code: seen.error.code, host: host.name, message: seen.error.message, hints: seen.error.hints ?? [] })
+    else refusals.push(refusalOf(seen.error, host.name))
   }
   return skipped
 }
