@@ -84,6 +84,7 @@ export function helpText(Class: CommandClass, entry: CommandEntry, config: Confi
 }
 
 function unknownCommand(words: string): RollgateError {
+  if (words === '') return new RollgateError('E_USAGE', 'a command is needed', { hints: ['rollgate --help   (lists them)'] })
   const meant = nearest(words, typedNames())
   return new RollgateError('E_USAGE', `there is no command ${showText(words)}`, {
     hints: [...(meant === null ? [] : [`did you mean rollgate ${meant}?`]), 'rollgate --help   (lists them)'],
@@ -95,7 +96,7 @@ function usageError(error: CLIError, Class: CommandClass, entry: CommandEntry): 
   const unknown = 'flags' in error && Array.isArray(error.flags) ? error.flags.map(String) : []
   const known = Object.keys({ ...Class.flags, ...Class.baseFlags })
   const meant = unknown.flatMap((flag) => nearest(flag.replace(/^-+/, ''), known) ?? [])
-  const lines = cleanText(error.message)
+  const lines = cleanText(error.message.replace(/^Parsing (--[\w-]+)\s+Expected/, '$1: expected'))
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('See more help') && !line.startsWith('The following error'))
