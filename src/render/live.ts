@@ -30,6 +30,8 @@ export interface Screen extends Renderer {
 }
 
 const PAINT_MS = 120
+/** While a window is dragged its size is older by the time we hear of it: nothing is drawn until it has come to rest. */
+const RESIZE_MS = 350
 
 export function createLive(output: Output, options: LiveOptions): Screen {
   const sink = sinkTo(output)
@@ -48,10 +50,20 @@ export function createLive(output: Output, options: LiveOptions): Screen {
   let fallback: Renderer | null = null
   let timer: NodeJS.Timeout | null = null
 
+  let known = ''
+  let resizedAt = Number.NEGATIVE_INFINITY
+  const isBeingResized = (now: number): boolean => {
+    const { columns, rows } = size()
+    const current = `${columns}×${rows}`
+    if (known !== '' && current !== known) resizedAt = now
+    known = current
+    return now - resizedAt < RESIZE_MS
+  }
   const paint = (): void => {
     if (fallback !== null || ended || paused > 0 || asking) return
     guarded(() => {
       const now = options.now()
+      if (isBeingResized(now)) return
       painter.paint(frameLines(input(story, tree, now, style), size(), style, Math.floor(now / PAINT_MS)), above)
       above = []
     })

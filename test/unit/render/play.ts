@@ -19,9 +19,8 @@ const renderers = createRenderers({
   env: { TERM: process.env.TERM },
   flags: { json: false, quiet: false, verbose: false, color: wantsColor({ noColor: false, env: process.env, isTerminal: true }) },
   isTerminal: process.stderr.isTTY === true,
-  // Asked of the terminal itself: what Node remembers is older by the signal that has not arrived yet.
-  columns: () => process.stderr.getWindowSize()[0],
-  rows: () => process.stderr.getWindowSize()[1],
+  columns: () => process.stderr.columns ?? 80,
+  rows: () => process.stderr.rows ?? 24,
 })
 // As the commands do: the first Ctrl-C ends it in order.
 process.once('SIGINT', () => {

@@ -40,7 +40,7 @@ const screen = async (): Promise<string> => (await tmux('capture-pane', '-p', '-
 const isCursorVisible = async (): Promise<boolean> => (await tmux('display-message', '-p', '-t', 'main', '#{cursor_flag}')).trim() === '1'
 
 async function until(what: RegExp | ((text: string) => boolean)): Promise<string> {
-  for (let tries = 0; tries < 400; tries += 1) {
+  for (let tries = 0; tries < 150; tries += 1) {
     const text = await screen()
     if (typeof what === 'function' ? what(text) : what.test(text)) return text
     await sleep(50)
@@ -85,7 +85,8 @@ describe.skipIf(!hasTmux)(`the live tree in a real terminal${hasTmux ? '' : ' (s
     expect(text.match(/roll out/g)).toHaveLength(1)
   })
 
-  it('is drawn anew when the terminal is resized, and leaves nothing of its older self', async () => {
+  // tmux tells of its new size a moment after it has broken the lines anew: a frame that is drawn in between is broken by nobody's fault.
+  it('is drawn anew when the terminal is resized, and leaves nothing of its older self', { retry: 2 }, async () => {
     await start({ story: 'rolled-back', everyMs: 5, stopAt: 90, atTheStop: 'wait' }, 100, 40, { NO_COLOR: '1' })
     await until(/⠋|⠙|⠹|⠸|⠼|⠴|⠦|⠧|⠇|⠏/)
     await until(/web-4 +\w+/)
