@@ -35,6 +35,8 @@ export type ServiceStatus = {
   /** The folder the process runs in, links resolved, if readable. */
   readonly workingDirectory: string | null
   readonly detail: string
+  /** The manager knows no such unit, or cannot load it: nothing will ever start it. */
+  readonly cannotStart?: true
 }
 
 export interface ServiceManager {

@@ -173,6 +173,14 @@ function refuseWhatCannotBe(config: Config, host: Host, seen: ReachableHost, fac
       hints: ['rollgate setup   (makes it, or prints the command for a person with the rights)'],
     })
   }
+  for (const service of seen.services.filter((each) => each.cannotStart === true)) {
+    refusals.push({
+      code: 'E_SETUP',
+      host: host.name,
+      message: `${service.unit} cannot be started on ${host.name}: ${service.detail}`,
+      hints: ['rollgate setup   (writes the unit)', 'or change service.unit'],
+    })
+  }
   const lost = facts.rotationErrors[host.name]
   if (lost !== undefined) refusals.push({ code: lost.code, host: host.name, message: lost.message, hints: lost.hints ?? [] })
 }

@@ -126,9 +126,9 @@ export function readSystemdStatus(unit: string, result: CommandResult): ServiceS
     return unknown(said === '' ? `systemctl ended with ${result.exitCode ?? 'a signal'}` : said)
   }
   const load = shown.get('LoadState') ?? ''
-  if (load === 'not-found') return unknown('there is no such unit')
-  if (load === 'masked') return unknown('the unit is masked')
-  if (load === 'error' || load === 'bad-setting') return unknown(`the unit cannot be loaded (${load})`)
+  if (load === 'not-found') return { ...unknown('there is no such unit'), cannotStart: true }
+  if (load === 'masked') return { ...unknown('the unit is masked'), cannotStart: true }
+  if (load === 'error' || load === 'bad-setting') return { ...unknown(`the unit cannot be loaded (${load})`), cannotStart: true }
   const sub = cleanText(shown.get('SubState') ?? '', 40)
   const why = cleanText(shown.get('Result') ?? '', 40)
   const pid = count(shown.get('MainPID')) || null

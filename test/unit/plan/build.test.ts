@@ -145,6 +145,26 @@ describe('buildPlan', () => {
     ])
   })
 
+  it('refuses a unit that nothing can start, before anything is touched', () => {
+    const service = {
+      unit: 'shop-typo',
+      state: 'unknown' as const,
+      pid: null,
+      lastExit: null,
+      generation: null,
+      restarts: null,
+      workingDirectory: null,
+      detail: 'there is no such unit',
+    }
+    const facts = (cannotStart: boolean) =>
+      theFacts({ a: { current: R1, extra: { services: [{ ...service, ...(cannotStart ? { cannotStart: true as const } : {}) }] } } })
+    expect(planOf(aConfig(fleet('a')), facts(true)).refusals).toMatchObject([
+      { code: 'E_SETUP', host: 'a', message: expect.stringContaining('there is no such unit') },
+    ])
+    // What could not be asked is not known to be missing.
+    expect(planOf(aConfig(fleet('a')), facts(false)).refusals).toEqual([])
+  })
+
   it('counts hosts that are not chosen for min_ready', () => {
     const facts = theFacts({ a: { current: R1 }, b: { current: R1, healthy: false }, c: { current: R1 } })
     const config = aConfig(fleet('a', 'b', 'c'), { minReady: { kind: 'count', count: 2 } })
