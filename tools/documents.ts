@@ -1,5 +1,6 @@
 // The documents that `--json` prints, as JSON Schemas: written to templates/schemas by `node tools/write-schemas.ts`,
 // shipped with the package, and held against both the types and real documents by test/unit/schemas. Fields only get added.
+import type * as Documents from '../src/domain/document.ts'
 import type { Plan } from '../src/domain/plan.ts'
 import {
   anything,
@@ -189,6 +190,70 @@ export const documents = {
     origins: record(text),
     schema: anything,
   }),
+  load: document('load', {
+    ...base,
+    outcome: verdictWord(),
+    verdict: verdictWord(),
+    reason: text,
+    run: text,
+    seed: text,
+    targets: list(
+      object({
+        name: text,
+        offered: count,
+        sent: count,
+        done: count,
+        rps: number,
+        errors: opaque<Documents.LoadDocument['targets'][number]['errors']>('By class of failure, how many'),
+        p50Ms: nullable(number),
+        p90Ms: nullable(number),
+        p95Ms: nullable(number),
+        p99Ms: nullable(number),
+        maxMs: nullable(number),
+        bytes: number,
+        service: object({ p50Ms: nullable(number), p95Ms: nullable(number), p99Ms: nullable(number) }),
+      }),
+    ),
+    clauses: list(
+      object(
+        {
+          id: text,
+          clause: text,
+          mode: words('gate', 'warn', 'shadow'),
+          source: words('load', 'probe', 'prometheus', 'command', 'approval', 'import'),
+          unit: words('ms', 'share', 'ratio', 'points', 'perSecond', 'count', 'number', 'exit'),
+          estimate: nullable(number),
+          low: nullable(number),
+          high: nullable(number),
+          bound: nullable(number),
+          verdict: verdictWord(),
+          look: nullable(count),
+          sentence: text,
+        },
+        { note: text },
+      ),
+    ),
+    validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
+    warnings: list(text),
+    measuredMs: number,
+    evidence: nullable(text),
+  }),
+  selftest: document('load selftest', {
+    ...base,
+    ceilingPerSecond: nullable(number),
+    enough: nullable(bool),
+    steps: list(
+      object({
+        ratePerSecond: number,
+        valid: bool,
+        sendLagP99Ms: nullable(number),
+        cpu: nullable(number),
+        p50Ms: nullable(number),
+        p99Ms: nullable(number),
+        reasons: list(text),
+      }),
+    ),
+  }),
   init: document('init', { ...base, file: text, text, written: bool, items: list(checkItem()) }),
   demo: document('demo', {
     ...base,
@@ -205,6 +270,10 @@ function holding() {
 
 function unfinished() {
   return nullable(object({ rollout: text, phase: text, next: list(text) }))
+}
+
+function verdictWord() {
+  return words('pass', 'fail', 'inconclusive', 'invalid')
 }
 
 function checkItem() {
@@ -233,5 +302,6 @@ function document<R extends Parameters<typeof propertiesOf>[0], O extends Parame
 
 /** A bug in the middle of a rollout is `failed`: nobody knows how it ended. */
 function outcomeOf(required: Parameters<typeof propertiesOf>[0]): Schema<unknown> {
-  return required.outcome === outcome ? { json: { anyOf: [outcome.json, { const: 'failed' }] } } : words('ok', 'failed')
+  const own = required.outcome
+  return own === undefined || own === text ? words('ok', 'failed') : { json: { anyOf: [own.json, { const: 'failed' }] } }
 }

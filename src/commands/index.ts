@@ -1,7 +1,7 @@
 // The commands there are: one line each. A command is a class in a file of its own that is loaded only when it is asked
 // for; this list is all that `--help` needs, so it imports nothing. Adding a command: its file, and a line here.
 
-export type CommandGroup = 'Start' | 'Roll out' | 'Look' | 'By hand' | 'Configuration'
+export type CommandGroup = 'Start' | 'Roll out' | 'Measure' | 'Look' | 'By hand' | 'Configuration'
 
 export type CommandEntry = {
   /** Words joined by a colon, as oclif has it: `config:validate` is typed `config validate`. */
@@ -29,6 +29,8 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('resume', 'Roll out', 'Go on with a rollout that is not finished, from any machine', () => import('./resume.ts')),
   entry('abort', 'Roll out', 'Take back a rollout that is not finished', () => import('./abort.ts')),
   entry('promote', 'Roll out', 'Answer what a paused rollout waits for with yes', () => import('./promote.ts')),
+  entry('load', 'Measure', 'Run a load test, and judge its thresholds', () => import('./load/index.ts')),
+  entry('load:selftest', 'Measure', 'Say what this machine can send', () => import('./load/selftest.ts')),
   entry('status', 'Look', 'Show what runs where, and what is odd about it', () => import('./status.ts')),
   entry('releases', 'Look', 'List the releases installed on each host', () => import('./releases.ts')),
   entry('history', 'Look', 'List past rollouts', () => import('./history.ts')),

@@ -2,10 +2,13 @@
 // same documents, so the two can never disagree.
 import type { BalancerHealth } from './balancer.ts'
 import type { ErrorInfo } from './error.ts'
+import type { ClauseResult } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { HostPhase } from './ledger.ts'
+import type { TargetSummary } from './load.ts'
 import type { Plan, Refusal } from './plan.ts'
 import type { ReleaseId } from './release.ts'
+import type { Verdict } from './slice.ts'
 
 export type BaseDocument = {
   readonly version: 1
@@ -223,4 +226,35 @@ export type LockDocument = BaseDocument & {
     readonly heartbeatAgeMs: number | null
   }[]
   readonly released: boolean
+}
+
+export type LoadDocument = BaseDocument & {
+  readonly outcome: Verdict
+  readonly verdict: Verdict
+  readonly reason: string
+  /** Its id; the same seed sends the same requests at the same moments. */
+  readonly run: string
+  readonly seed: string
+  readonly targets: readonly TargetSummary[]
+  readonly clauses: readonly ClauseResult[]
+  readonly validity: { readonly sendLagP99Ms: number | null; readonly cpu: number | null; readonly reasons: readonly string[] }
+  readonly warnings: readonly string[]
+  readonly measuredMs: number
+  /** The file with its slices; null where nothing could be kept. */
+  readonly evidence: string | null
+}
+
+export type SelftestDocument = BaseDocument & {
+  /** Requests a second that this machine sent in time; null: not even the lowest rate. */
+  readonly ceilingPerSecond: number | null
+  readonly enough: boolean | null
+  readonly steps: readonly {
+    readonly ratePerSecond: number
+    readonly valid: boolean
+    readonly sendLagP99Ms: number | null
+    readonly cpu: number | null
+    readonly p50Ms: number | null
+    readonly p99Ms: number | null
+    readonly reasons: readonly string[]
+  }[]
 }

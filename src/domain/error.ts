@@ -16,6 +16,7 @@ export const ERROR_CODES = {
   E_MIN_READY: { exit: 3, means: 'Taking a host would leave fewer than min_ready' },
   E_NO_RELEASE: { exit: 3, means: 'The release does not exist' },
   E_LOAD: { exit: 2, means: 'A load test cannot run as it is written' },
+  E_LOAD_INVALID: { exit: 11, means: 'A load test measured nothing that can be trusted' },
   E_LOAD_DATA: { exit: 3, means: 'The data of a load test cannot be used' },
   E_LOAD_ROOM: { exit: 3, means: 'This machine has not enough file descriptors or ports for a load test' },
   E_BUILD: { exit: 3, means: 'The build failed' },

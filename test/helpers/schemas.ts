@@ -28,6 +28,7 @@ export function schemaOf(command: string): DocumentName {
     logs: 'exec',
     drain: 'hand',
     enable: 'hand',
+    'load selftest': 'selftest',
   }
   const name = same[command] ?? command
   if (!isName(name)) throw new Error(`no schema for ${command}`)

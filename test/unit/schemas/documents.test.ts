@@ -45,6 +45,8 @@ const same: {
   readonly history: Same<D['history'], Documents.HistoryDocument>
   readonly exec: Same<D['exec'], Documents.ExecDocument>
   readonly hand: Same<D['hand'], Documents.HandDocument>
+  readonly load: Same<D['load'], Documents.LoadDocument>
+  readonly selftest: Same<D['selftest'], Documents.SelftestDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
   readonly demo: Same<D['demo'], DemoDocument>
@@ -60,6 +62,8 @@ const same: {
   history: true,
   exec: true,
   hand: true,
+  load: true,
+  selftest: true,
   config: true,
   init: true,
   demo: true,

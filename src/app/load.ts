@@ -1,0 +1,320 @@
+// A load test alone: against one address, or two that get the same requests at the same moments. Thresholds are clauses
+// of a gate and are judged by the same engine; without any the run only has to be a measurement. Careful whom it is
+// pointed at: what is neither loopback nor asked for is asked about, and held to a low rate.
+import { randomBytes } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clause } from '../domain/clause.ts'
+import { parseClause } from '../domain/clause-parse.ts'
+import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
+import { RollgateError } from '../domain/error.ts'
+import type { Emit } from '../domain/event.ts'
+import { DEFAULT_CONFIDENCE, type GateSettings } from '../domain/gate.ts'
+import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
+import type { Slice, Verdict } from '../domain/slice.ts'
+import { judge } from '../gate/judge.ts'
+import { planGate } from '../gate/plan.ts'
+import type { LoadPlan, LoadResult } from '../load/plan.ts'
+import { selftest } from '../load/selftest.ts'
+import { startLoad } from '../load/start.ts'
+import { openStore } from '../load/store.ts'
+import type { AppContext } from './context.ts'
+import { homeDirectory } from './home.ts'
+import { createTelling } from './telling.ts'
+
+export type LoadOptions = {
+  readonly url: string
+  /** The old one: same requests, same moments; clauses may say `baseline`. */
+  readonly against?: string
+  readonly ratePerSecond?: number
+  /** The closed model instead of a rate. */
+  readonly connections?: number
+  readonly durationMs?: number
+  readonly warmupMs?: number
+  readonly thresholds?: readonly string[]
+}
+
+const USUAL_RATE = 10
+const USUAL_DURATION_MS = 10_000
+/** Of somebody else's machine, unless a rate was given (cli.md). */
+const STRANGER_RATE = 50
+const TELL_EVERY_S = 5
+
+export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
+
+/** @throws RollgateError E_USAGE for a wrong address or clause, E_ANSWER_NEEDED, E_REFUSED, E_CANCELLED */
+export async function load(options: LoadOptions, context: AppContext): Promise<LoadDocument> {
+  const clauses = (options.thresholds ?? []).map(thresholdOf)
+  const names = options.against === undefined ? (['target'] as const) : (['canary', 'baseline'] as const)
+  const urls = [addressOf(options.url), ...(options.against === undefined ? [] : [addressOf(options.against)])]
+  if (options.against !== undefined && options.connections !== undefined)
+    throw new RollgateError('E_USAGE', '--against compares pairs of arrivals, which --connections has not: give a --rate')
+  if (urls.some((url) => url.pathname + url.search !== (urls[0]?.pathname ?? '') + (urls[0]?.search ?? '')))
+    throw new RollgateError('E_USAGE', 'both addresses must have the same path: they get the same requests')
+  await permit(urls, context)
+  const rate = options.ratePerSecond ?? Math.min(USUAL_RATE, STRANGER_RATE)
+  const settings = settingsOf(options, urls[0] ?? addressOf(options.url), rate)
+  const runId = randomBytes(4).toString('hex')
+  const targets = urls.map((url, index) => ({ name: names[index] ?? 'target', origin: url.origin }))
+  const [first, ...rest] = targets
+  if (first === undefined) throw new RollgateError('E_BUG', 'a load without a target')
+  const plan: LoadPlan = {
+    settings,
+    targets: [first, ...rest],
+    runId,
+    seed: runId,
+    warmupMs: settings.warmup.atLeastMs,
+    durationMs: settings.duration.atLeastMs,
+    env: context.env,
+  }
+  const { emit } = createTelling(runId, context.renderers, () => new Date())
+  emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${urls.map((url) => url.href).join(' and ')}` })
+  const measured = await measure(plan, context, emit)
+  return documentOf({
+    runId,
+    clauses,
+    plan,
+    measured,
+    compares: options.against !== undefined,
+    rate: options.connections === undefined ? rate : null,
+  })
+}
+
+type Measured = {
+  readonly result: LoadResult
+  readonly slices: readonly Slice[]
+  readonly samples: readonly GeneratorSample[]
+  readonly store: string | null
+}
+
+/** Sends, keeps the evidence in the state folder, tells what it sees. @throws RollgateError E_CANCELLED when it was interrupted */
+async function measure(plan: LoadPlan, context: AppContext, emit: Emit): Promise<Measured> {
+  const path = await evidencePath(context, plan.runId)
+  const store = path === null ? null : await openStore(path, plan)
+  const slices: Slice[] = []
+  const samples: GeneratorSample[] = []
+  const run = await startLoad(plan, {
+    signal: AbortSignal.any([context.signal, context.control.asked]),
+    onSlice(slice) {
+      slices.push(slice)
+      store?.addSlice(slice)
+    },
+    onSample(sample) {
+      samples.push(sample)
+      store?.addSample(sample)
+    },
+    onProgress({ second, phase, targets }) {
+      if (second === 0 || second % TELL_EVERY_S !== 0) return
+      const seen = targets.map((target) => `${target.name} ${target.done} answered, ${target.failed} failed, ${target.inFlight} in flight`)
+      emit({ type: 'notice', message: `${second} s${phase === 'warmup' ? ' (warm-up)' : ''}: ${seen.join('; ')}` })
+    },
+  })
+  const result = await run.done
+  await store?.close(result)
+  if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'the load test was interrupted: what it saw is no measurement')
+  return { result, slices, samples, store: path }
+}
+
+/** null where nothing can be kept: the measurement goes on without. */
+async function evidencePath(context: AppContext, runId: string): Promise<string | null> {
+  const { env } = context
+  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
+  const folder = join(state, 'rollgate', 'loads')
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return join(folder, `${runId}.ndjson`)
+  } catch {
+    return null
+  }
+}
+
+type Judged = {
+  readonly runId: string
+  readonly clauses: readonly Clause[]
+  readonly plan: LoadPlan
+  readonly measured: Measured
+  readonly compares: boolean
+  readonly rate: number | null
+}
+
+function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged): LoadDocument {
+  const { result, slices, samples } = measured
+  const own = ownVerdict(result)
+  const gate: GateSettings = {
+    name: 'load',
+    source: {
+      kind: 'load',
+      load: plan.settings.name,
+      at: { kind: 'url', url: plan.targets[0].origin },
+      when: 'serving',
+      baseline: compares ? { kind: 'in-rotation', restart: false, insist: false } : null,
+    },
+    pass: clauses,
+    // One look: the time was asked for, so all of it is used.
+    confidence: { ...DEFAULT_CONFIDENCE, looks: 1, hostEffect: 'ignore' },
+    onInconclusive: { extend: 0, otherwise: 'pause' },
+    onInvalid: { retry: 0, otherwise: 'fail' },
+  }
+  const report =
+    clauses.length === 0
+      ? null
+      : judge(gate, {
+          kind: 'requests',
+          plan: planGate(gate, {
+            duration: plan.settings.duration,
+            ratePerArm: rate,
+            arms: compares ? { canary: ['canary'], old: ['baseline'] } : { canary: [plan.targets[0].name], old: [] },
+            seed: plan.seed,
+          }),
+          calibration: null,
+          slices,
+          generator: samples,
+          steady: null,
+          distrust: result.validity.reasons,
+          aborted: result.end === 'unsafe' ? (result.endDetail ?? 'too many failures') : null,
+          restart: null,
+          capacity: null,
+          passes: [],
+          extensions: 0,
+        })
+  const verdict = report?.verdict ?? own.verdict
+  const exitCode = VERDICT_EXITS[verdict]
+  return {
+    version: 1,
+    command: 'load',
+    exitCode,
+    outcome: verdict,
+    ...(exitCode === 0
+      ? {}
+      : {
+          error: {
+            code:
+              verdict === 'fail' ? ('E_GATE_FAILED' as const) : verdict === 'invalid' ? ('E_LOAD_INVALID' as const) : ('E_PAUSED' as const),
+            message: report?.reason ?? own.reason,
+            hints: hintsFor(verdict),
+          },
+        }),
+    verdict,
+    reason: report?.reason ?? own.reason,
+    run: runId,
+    seed: plan.seed,
+    targets: result.targets,
+    clauses: report?.clauses ?? [],
+    validity: { sendLagP99Ms: result.validity.sendLagP99Ms, cpu: result.validity.cpu, reasons: result.validity.reasons },
+    warnings: report?.warnings ?? [],
+    measuredMs: result.measuredMs,
+    evidence: measured.store,
+  }
+}
+
+/** Without a threshold: was it a measurement at all? */
+function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly reason: string } {
+  const answered = result.targets.every((target) => target.done + (target.errors.status ?? 0) + (target.errors.check ?? 0) > 0)
+  if (!answered) return { verdict: 'invalid', reason: 'nothing answered' }
+  const [why] = result.validity.reasons
+  if (!result.validity.valid) return { verdict: 'invalid', reason: why ?? 'the generator could not keep up' }
+  const failed = result.targets.reduce((sum, target) => sum + Object.values(target.errors).reduce((all, count) => all + count, 0), 0)
+  return {
+    verdict: 'pass',
+    reason: failed === 0 ? 'every request was answered well' : `${failed} requests failed; no threshold was asked for`,
+  }
+}
+
+function hintsFor(verdict: Verdict): readonly string[] {
+  if (verdict === 'inconclusive') return ['a longer --duration or a higher --rate says more']
+  if (verdict === 'invalid') return ['rollgate load selftest   (what this machine can send)']
+  return []
+}
+
+function thresholdOf(written: string): Clause {
+  const parsed = parseClause(written)
+  if ('clause' in parsed) return parsed.clause
+  throw new RollgateError('E_USAGE', `--threshold ${JSON.stringify(written)}: ${parsed.problem}`, {
+    hints: ['--threshold "p95 < 300ms"', '--threshold "errors < 0.5%"'],
+  })
+}
+
+function addressOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '') return url
+  // A login in it is a secret: it is not shown.
+  const shown = url === null ? JSON.stringify(text) : url.host
+  throw new RollgateError('E_USAGE', `${shown}: an http or https address is wanted, without a login in it`)
+}
+
+const isLoopback = ({ hostname }: URL): boolean => hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+
+/** Load on somebody else's machine is an attack unless he asked for it. @throws RollgateError E_ANSWER_NEEDED, E_REFUSED */
+async function permit(urls: readonly URL[], context: AppContext): Promise<void> {
+  const foreign = urls.filter((url) => !isLoopback(url)).map((url) => url.host)
+  if (foreign.length === 0 || context.flags.yes) return
+  const what = `${foreign.join(' and ')} is not this machine`
+  if (context.ask === null)
+    throw new RollgateError('E_ANSWER_NEEDED', `${what}, and there is nobody to ask whether load may be sent there`, {
+      hints: ['--yes answers it'],
+    })
+  if (await context.ask.confirm(`${what}. May load be sent there?`, { initial: false, signal: context.control.asked })) return
+  throw new RollgateError('E_REFUSED', `no load is sent to ${foreign.join(' and ')}`, { now: 'nothing was sent' })
+}
+
+function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): LoadSettings {
+  const durationMs = options.durationMs ?? USUAL_DURATION_MS
+  const warmupMs = options.warmupMs ?? 0
+  return {
+    name: 'load',
+    model:
+      options.connections === undefined
+        ? { kind: 'paced', profile: { kind: 'constant', ratePerSecond }, arrivals: 'poisson' }
+        : { kind: 'closed', connections: options.connections },
+    duration: { atLeastMs: durationMs, atMostMs: durationMs },
+    warmup: { atLeastMs: warmupMs, atMostMs: warmupMs },
+    data: {},
+    // `{{` of an address given on the command line is not ours to fill in.
+    scenarios: [{ name: 'url', weight: 1, steps: [{ method: 'GET', path: `${url.pathname}${url.search}`.replaceAll('{{', '%7B%7B') }] }],
+    headers: {},
+    auth: null,
+    timeouts: DEFAULT_TIMEOUTS,
+    safety: { methods: ['GET'], abortIf: null },
+  }
+}
+
+function describe(settings: LoadSettings): string {
+  const { model } = settings
+  const how =
+    model.kind === 'closed'
+      ? `${model.connections} connections`
+      : model.profile.kind === 'constant'
+        ? `${model.profile.ratePerSecond}/s`
+        : model.profile.kind
+  return `${how} for ${settings.duration.atLeastMs / 1000} s`
+}
+
+/** What this machine can send before a target is blamed: short, against a target that costs nothing. */
+export async function loadSelftest(options: { readonly ratePerSecond?: number }, context: AppContext): Promise<SelftestDocument> {
+  const { emit } = createTelling('selftest', context.renderers, () => new Date())
+  const signal = AbortSignal.any([context.signal, context.control.asked])
+  const seen = await selftest({
+    ...(options.ratePerSecond === undefined ? {} : { plannedPerSecond: options.ratePerSecond }),
+    signal,
+    onStep: (step) =>
+      emit({ type: 'notice', message: `${step.ratePerSecond}/s: ${step.valid ? 'in time' : (step.reasons[0] ?? 'not in time')}` }),
+  })
+  if (signal.aborted) throw new RollgateError('E_CANCELLED', 'the self-test was interrupted')
+  const good = seen.enough ?? seen.ceilingPerSecond !== null
+  return {
+    version: 1,
+    command: 'load selftest',
+    exitCode: good ? 0 : 11,
+    outcome: good ? 'ok' : 'failed',
+    ...(good
+      ? {}
+      : {
+          error: {
+            code: 'E_LOAD_INVALID' as const,
+            message: `this machine does not send ${options.ratePerSecond ?? seen.steps[0]?.ratePerSecond ?? 0}/s in time`,
+            hints: ['end what else runs here, or ask for a lower rate'],
+          },
+        }),
+    ...seen,
+  }
+}

@@ -1,0 +1,78 @@
+import { RollgateError } from '../../domain/error.ts'
+import { RollgateCommand } from '../base.ts'
+import { durationMs, given } from '../flags.ts'
+import { Flags } from '../oclif.ts'
+
+const DURATION = /^\d{1,6}(ms|s|m|h)$/
+
+export default class Load extends RollgateCommand {
+  static override description =
+    'Sends requests at a rate (open model: latency counts from the moment a request was due, so a stall shows) or over a number of connections (closed model), and judges the thresholds with their uncertainty. Exit 0 passed, 7 not met, 8 cannot say, 11 not a measurement. An address that is not this machine is asked about, and gets 50 requests/s at most unless a rate is given.'
+  static override examples = [
+    'rollgate load --url http://127.0.0.1:8080/ --rate 100/s --duration 30s',
+    'With thresholds:\nrollgate load --url http://127.0.0.1:8080/ --rate 200/s --duration 60s --threshold "p95 < 300ms" --threshold "errors < 0.5%"',
+    'New against old, pair by pair:\nrollgate load --url http://127.0.0.1:8081/ --against http://127.0.0.1:8080/ --rate 100/s --duration 120s --threshold "p95 <= baseline + 15%"',
+    'How much can it take (closed model):\nrollgate load --url http://127.0.0.1:8080/ --connections 50',
+  ]
+  static override flags = {
+    url: Flags.string({ required: true, helpValue: 'URL', description: 'What is asked: GET' }),
+    against: Flags.string({
+      helpValue: 'URL',
+      description: 'The old one: gets the same requests at the same moments',
+      exclusive: ['connections'],
+    }),
+    rate: Flags.string({ helpValue: 'N/s', description: 'Requests a second [10/s]', exclusive: ['connections'] }),
+    connections: Flags.integer({
+      helpValue: 'N',
+      description: 'Closed model: so many connections, each waits for its answer',
+      min: 1,
+      max: 10_000,
+    }),
+    duration: Flags.string({ helpValue: 'DURATION', description: 'How long [10s]' }),
+    'warm-up': Flags.string({ helpValue: 'DURATION', description: 'Sent before, and not counted [none]' }),
+    threshold: Flags.string({
+      helpValue: 'CLAUSE',
+      multiple: true,
+      multipleNonGreedy: true,
+      description: 'What must hold; again for more',
+    }),
+    'exit-zero': Flags.boolean({ description: 'Exit 0 whatever the verdict: for a first look' }),
+  }
+
+  async run(): Promise<void> {
+    const { flags } = await this.parse(Load)
+    const { url, against, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
+    const options = {
+      url,
+      ...given({
+        against,
+        connections,
+        thresholds,
+        ratePerSecond: rateOf(flags.rate),
+        durationMs: timeOf('--duration', flags.duration),
+        warmupMs: timeOf('--warm-up', flags['warm-up']),
+      }),
+    }
+    await this.carryOut(flags, async (context) => {
+      const document = await (await import('../../app/load.ts')).load(options, context)
+      return exitZero ? { ...document, exitCode: 0 } : document
+    })
+  }
+}
+
+function rateOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const rate = /^(\d{1,6}(?:\.\d{1,3})?)\/(s|m)$/.exec(text)
+  const perSecond = Number(rate?.[1] ?? 0) / (rate?.[2] === 'm' ? 60 : 1)
+  if (perSecond > 0) return perSecond
+  throw new RollgateError('E_USAGE', `--rate wants requests per second, not ${JSON.stringify(text)}`, { hints: ['--rate 100/s'] })
+}
+
+function timeOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const ms = DURATION.test(text) ? (text.endsWith('ms') ? Number(text.slice(0, -2)) : durationMs(text)) : undefined
+  if (ms !== undefined && ms >= 1_000) return ms
+  throw new RollgateError('E_USAGE', `${flag} wants a duration of at least a second with its unit, not ${JSON.stringify(text)}`, {
+    hints: [`${flag} 30s`],
+  })
+}

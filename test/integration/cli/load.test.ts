@@ -1,0 +1,111 @@
+// `rollgate load` as a script uses it: against a server of the test's own, a port where nobody is, and addresses that are
+// somebody else's. A machine that is too busy to send in time says INVALID, and then it is measured again.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { aPlace, documentOf, type Place, run } from './cli.ts'
+
+let place: Place
+let port = 0
+let failing = 0
+const server = createServer((_request, response) => {
+  setTimeout(() => {
+    if (failing > 0 && Math.random() < failing) response.statusCode = 500
+    response.end('ok')
+  }, 20)
+})
+beforeAll(async () => {
+  place = aPlace()
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  port = (server.address() as AddressInfo).port
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+  place.remove()
+})
+
+const load = (...words: string[]) => run(['load', '--url', `http://127.0.0.1:${port}/`, '--json', ...words], place)
+
+async function untilValid(...words: string[]) {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await load(...words)
+    if (result.code !== 11 || attempt === 8) return { result, document: documentOf(result) }
+  }
+}
+
+describe('load', () => {
+  test('passes what holds, with the numbers', async () => {
+    failing = 0
+    const { result, document } = await untilValid(
+      '--rate',
+      '100/s',
+      '--duration',
+      '5s',
+      '--threshold',
+      'errors < 5%',
+      '--threshold',
+      'p90 < 2s',
+    )
+    expect(result.code, result.stderr).toBe(0)
+    expect(document).toMatchObject({
+      outcome: 'pass',
+      verdict: 'pass',
+      targets: [{ name: 'target', offered: 500, sent: 500, done: 500, errors: {} }],
+    })
+    expect(document.clauses).toMatchObject([
+      { clause: 'errors < 5%', verdict: 'pass', estimate: 0, bound: 0.05 },
+      { clause: 'p90 < 2s', verdict: 'pass', bound: 2000 },
+    ])
+  })
+
+  test('fails what does not hold, with exit 7', async () => {
+    failing = 0.3
+    const { result, document } = await untilValid('--rate', '100/s', '--duration', '5s', '--threshold', 'errors < 1%')
+    expect(result.code, result.stderr).toBe(7)
+    expect(document).toMatchObject({ verdict: 'fail', error: { code: 'E_GATE_FAILED' } })
+  })
+
+  test('cannot say with too few requests, with exit 8', async () => {
+    failing = 0
+    const { result, document } = await untilValid('--rate', '10/s', '--duration', '2s', '--threshold', 'p99 < 300ms')
+    expect(result.code, result.stderr).toBe(8)
+    expect(document).toMatchObject({ verdict: 'inconclusive' })
+  })
+
+  test('needs no threshold: a run that measured something is exit 0, failures are counted', async () => {
+    failing = 0.3
+    const { result, document } = await untilValid('--connections', '4', '--duration', '2s')
+    expect(result.code, result.stderr).toBe(0)
+    expect(document.targets).toMatchObject([{ errors: { status: expect.any(Number) } }])
+  })
+
+  test('of a dead target is exit 11, with and without a threshold', async () => {
+    const dead = ['load', '--url', 'http://127.0.0.1:1/', '--json', '--duration', '1s']
+    for (const words of [[], ['--threshold', 'errors < 100%'], ['--threshold', 'p95 < 300ms'], ['--connections', '2']]) {
+      const result = await run([...dead, ...words], place)
+      expect(result.code, `${words.join(' ')} ${result.stdout}`).toBe(11)
+      expect(documentOf(result)).toMatchObject({ verdict: 'invalid', error: { code: 'E_LOAD_INVALID' } })
+    }
+  })
+
+  test.each([
+    [['--threshold', 'p95 < 300'], 'E_USAGE'],
+    [['--rate', '100'], 'E_USAGE'],
+    [['--duration', '10'], 'E_USAGE'],
+    [['--rate', '1/s', '--connections', '2'], 'E_USAGE'],
+  ])('refuses %j', async (words, code) => {
+    const result = await load(...words)
+    expect(result.code).toBe(2)
+    expect(documentOf(result)).toMatchObject({ error: { code } })
+  })
+
+  test.each(['http://example.test/', 'http://10.0.0.1/', 'http://127.evil.test/', 'ftp://127.0.0.1/', 'http://ada:secret@127.0.0.1/'])(
+    'sends nothing to %s unasked',
+    async (url) => {
+      const result = await run(['load', '--url', url, '--json'], place)
+      expect(result.code).toBe(2)
+      expect(result.stdout).not.toContain('secret')
+    },
+  )
+})
