@@ -295,3 +295,22 @@ describe.each(SHELLS)('a release of an artifact that is there already, with the 
     expect(readdirSync(linked.layout.releases).sort()).toEqual([linked.first.id, linked.second.id])
   })
 })
+
+test.each(SHELLS)(
+  'ten thousand files arrive and are checked, with the tools of %s',
+  async (shell) => {
+    using scratch = temporaryFolder()
+    const { layout, artifact, infoOf, stage } = world(scratch.path)
+    const dist = join(scratch.path, 'dist')
+    for (let folder = 0; folder < 100; folder += 1) {
+      mkdirSync(join(dist, String(folder)), { recursive: true })
+      for (let file = 0; file < 100; file += 1) writeFileSync(join(dist, `${folder}/${file}.js`), `${folder} ${file}`)
+    }
+    const packed = await artifact(dist)
+    expect(await stage(shellConnection(shell, scratch.path), packed, { shell })).toMatchObject({ state: 'staged' })
+    expect(await stage(shellConnection(shell, scratch.path), packed, { shell })).toMatchObject({ state: 'already' })
+    writeFileSync(join(layout.release(infoOf(packed).id), '57/31.js'), 'changed')
+    expect(await stage(shellConnection(shell, scratch.path), packed, { shell })).toMatchObject({ note: expect.stringContaining('damaged') })
+  },
+  120_000,
+)
