@@ -20,7 +20,6 @@ export default class Demo extends RollgateCommand {
     const { hosts, keep } = flags
     await this.carryOut(flags, async (context) => (await import('../app/demo.ts')).demo(given({ hosts, keep }), context), {
       interrupts: 'rollout',
-      live: false,
     })
   }
 }

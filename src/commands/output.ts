@@ -12,7 +12,7 @@ export async function writeDocument(document: BaseDocument, streams: Streams, te
   const shown =
     text?.(document) ??
     renderDocument(document, { color: streams.color.stdout, columns: columnsOf(process.stdout), verbose: streams.verbose })
-  await write(streams.stdoutIsFree ? process.stdout : process.stderr, ended(shown))
+  await write(streams.stdoutIsFree ? process.stdout : process.stderr, await forThisLog(ended(shown)))
   if (error !== undefined) await writeError({ ...error, exitCode: rest.exitCode }, streams)
 }
 
@@ -21,7 +21,9 @@ export async function writeError(info: ErrorInfo, streams: Streams): Promise<voi
   const { renderError } = await import('../render/error.ts')
   await write(
     process.stderr,
-    ended(renderError(info, { color: streams.color.stderr, columns: columnsOf(process.stderr), verbose: streams.verbose })),
+    await forThisLog(
+      ended(renderError(info, { color: streams.color.stderr, columns: columnsOf(process.stderr), verbose: streams.verbose })),
+    ),
   )
 }
 
@@ -35,6 +37,11 @@ const ROLLOUTS: ReadonlySet<string> = new Set(['deploy', 'rollback', 'restart', 
 function failedOutcome(command: string, info: ErrorInfo): string {
   if (!ROLLOUTS.has(command) || info.code === 'E_BUG') return 'failed'
   return info.code === 'E_CANCELLED' ? 'cancelled' : 'refused'
+}
+
+/** A runner of GitHub obeys commands in the log: nothing that came from a host may be one. */
+async function forThisLog(text: string): Promise<string> {
+  return process.env.GITHUB_ACTIONS === 'true' ? (await import('../render/github.ts')).defuse(text) : text
 }
 
 const columnsOf = (stream: { readonly columns?: number }): number => stream.columns ?? 80

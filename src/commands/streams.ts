@@ -48,7 +48,7 @@ export function streamsOf(flags: StreamFlags): Streams {
 
 /** @param live false for commands that stream lines of their own: never a live tree */
 export async function openScreen(streams: Streams, flags: StreamFlags, live: boolean): Promise<Screen> {
-  const { createRenderers, pauseScreens } = await import('../render/renderers.ts')
+  const { createRenderers, defuse, pauseScreens } = await import('../render/renderers.ts')
   const renderers = createRenderers({
     stderr: process.stderr,
     stdout: process.stdout,
@@ -67,7 +67,12 @@ export async function openScreen(streams: Streams, flags: StreamFlags, live: boo
   return {
     renderers,
     pause,
-    line: (text) => void to.write(`${untrusted ? cleanText(text, 1_000_000) : text}\n`),
+    line(text) {
+      const resume = pause()
+      const clean = untrusted ? cleanText(text, 1_000_000) : text
+      to.write(`${process.env.GITHUB_ACTIONS === 'true' ? defuse(clean) : clean}\n`)
+      resume()
+    },
     tell(text) {
       const resume = pause()
       process.stderr.write(`${text}\n`)

@@ -47,6 +47,8 @@ export function createLive(output: Output, options: LiveOptions): Screen {
   let paused = 0
   let asking = false
   let ended = false
+  /** The rollout has come to its end: what is drawn is its record. */
+  let isOver = false
   let fallback: Renderer | null = null
   let timer: NodeJS.Timeout | null = null
 
@@ -93,6 +95,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
     }
     story = emptyStory()
     tree = createTree(story, options.now)
+    isOver = false
   }
   const onContinue = (): void => painter.forget()
   process.on('SIGCONT', onContinue)
@@ -106,6 +109,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
           rollout = event.rollout
         }
         const section = followStory(story, event)
+        isOver ||= event.type === 'rollout.closed'
         if (section !== null) tree.show(section)
         const ms = clock(event)
         const told = teller(event)
@@ -127,8 +131,11 @@ export function createLive(output: Output, options: LiveOptions): Screen {
     },
     suspend() {
       paint()
-      paused += 1
-      guarded(() => painter.clear())
+      guarded(() => {
+        if (isOver && paused === 0) leave()
+        paused += 1
+        painter.clear()
+      })
     },
     resume() {
       paused = Math.max(0, paused - 1)

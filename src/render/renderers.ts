@@ -10,6 +10,7 @@ import type { Output } from './streams.ts'
 
 export { renderDocument } from './document.ts'
 export { renderError } from './error.ts'
+export { defuse } from './github.ts'
 
 export type RendererOptions = {
   readonly stderr: Output

@@ -295,6 +295,24 @@ describe('the live tree', () => {
     expect(text.match(/^✔ take back/gm)).toHaveLength(1)
   })
 
+  it('leaves the record of a finished rollout above what others write then', async () => {
+    const shown = live(80, 60)
+    await play(shown, recorded('succeeded'))
+    pauseScreens([shown.screen])()
+    shown.terminal.write('succeeded: 1660 requests, 0 failed\r\n')
+    await play(
+      shown,
+      recorded('succeeded')
+        .slice(0, 8)
+        .map((event) => ({ ...event, rollout: 'another0' })),
+    )
+    await end(shown)
+    const lines = shown.terminal.lines()
+    const said = lines.indexOf('succeeded: 1660 requests, 0 failed')
+    expect(lines.findIndex((line) => /^✔ roll out +4 of 4 hosts/.test(line))).toBeLessThan(said)
+    expect(lines.lastIndexOf('rollgate 0.1.0: shop (production), 4 hosts')).toBe(said + 1)
+  })
+
   it('leaves nothing of a command that only looked, but its first line', async () => {
     const shown = live()
     await play(shown, stamped(openingOf(['web-1', 'web-2']).slice(0, 6), 200, 'status'))
