@@ -21,6 +21,7 @@ type Case = {
   readonly variant?: Variant
 }
 
+const soon = (lab: Lab): object => ({ ...(usualSettings(lab).health as object), deadline: '5s' })
 const rollout = (lab: Lab, over: object): object => ({ ...(usualSettings(lab).rollout as object), ...over })
 
 const CASES: readonly Case[] = [
@@ -52,14 +53,21 @@ const CASES: readonly Case[] = [
     settings: (lab) => ({ hosts: { ...(usualSettings(lab).hosts as object), h9: { address: lab.hosts[0]?.address, port: 2222 } } }),
     variant: { kind: 'good' },
   },
-  { exitCode: 5, outcome: 'rolled-back', name: 'a release that answers 500', words: ['deploy'], variant: { kind: 'error' } },
+  {
+    exitCode: 5,
+    outcome: 'rolled-back',
+    name: 'a release that answers 500',
+    words: ['deploy'],
+    settings: (lab) => ({ health: soon(lab) }),
+    variant: { kind: 'error' },
+  },
   {
     exitCode: 6,
     outcome: 'partial',
-    name: 'the same with on_failure: halt',
+    name: 'one that does so on the second host, with on_failure: halt',
     words: ['deploy'],
-    settings: (lab) => ({ rollout: rollout(lab, { on_failure: 'halt' }) }),
-    variant: { kind: 'error' },
+    settings: (lab) => ({ health: soon(lab), rollout: rollout(lab, { on_failure: 'halt' }) }),
+    variant: { kind: 'error', only: 'h2' },
   },
   {
     exitCode: 7,

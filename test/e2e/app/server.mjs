@@ -9,7 +9,8 @@ import { hostname } from 'node:os'
 const file = new URL('variant.json', import.meta.url)
 /** crash, hang, error, old-version, wrong-port, slow-start, late-crash, slow; anything else is a good release. */
 const variant = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {}
-const kind = variant.kind ?? process.env.APP_VARIANT ?? 'good'
+const isMine = variant.only === undefined || variant.only === hostname()
+const kind = (isMine ? variant.kind : 'good') ?? process.env.APP_VARIANT ?? 'good'
 const release = kind === 'old-version' ? 'r0-00000000' : (process.env.ROLLGATE_RELEASE ?? 'none')
 const port = kind === 'wrong-port' ? 8099 : Number(process.env.PORT ?? 8080)
 const [least, most] = variant.takes ?? (kind === 'slow' ? [1500, 2500] : [50, 300])

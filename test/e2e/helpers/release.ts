@@ -9,6 +9,8 @@ export type Variant = {
   /** How long a request takes, from and to, in milliseconds. */
   readonly takes?: readonly [number, number]
   readonly startMs?: number
+  /** Bad on this host alone. */
+  readonly only?: string
 }
 
 const server = fileURLToPath(new URL('../app/server.mjs', import.meta.url))
