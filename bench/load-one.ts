@@ -1,9 +1,9 @@
 // One run of one of our drivers, as a process whose CPU time somebody else takes: `load-one.ts paced URL RATE SECONDS
-// [exact|relaxed]`, `load-one.ts closed URL CONNECTIONS SECONDS|AMOUNTx`. Prints the result as JSON.
+// [exact|relaxed [IN FLIGHT]]`, `load-one.ts closed URL CONNECTIONS SECONDS|AMOUNTx`. Prints the result as JSON.
 import type { LoadModel, LoadSettings } from '../src/domain/load.ts'
 import { startLoad } from '../src/load/start.ts'
 
-const [kind, url = '', size = '', length = '', precision = 'exact'] = process.argv.slice(2)
+const [kind, url = '', size = '', length = '', precision = 'exact', cap] = process.argv.slice(2)
 const amount = length.endsWith('x') ? Number(length.slice(0, -1)) : undefined
 const model: LoadModel =
   kind === 'closed'
@@ -13,6 +13,7 @@ const model: LoadModel =
         profile: { kind: 'constant', ratePerSecond: Number(size) },
         arrivals: 'poisson',
         precision: precision === 'relaxed' ? 'relaxed' : 'exact',
+        ...(cap === undefined ? {} : { maxInFlight: Number(cap) }),
       }
 const durationMs = amount === undefined ? Number(length) * 1000 : 0
 const settings: LoadSettings = {

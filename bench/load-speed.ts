@@ -2,8 +2,8 @@
 // against autocannon's own command, and CPU per request of the paced driver against autocannon, k6, Artillery and Locust.
 // Peers that are not installed are named and left out: their commands come from the environment (K6, ARTILLERY, LOCUST).
 // CPU is user and system time of the whole process; what a run of (almost) no requests takes is start-up, and subtracted.
-// The paced driver is measured with `precision: relaxed`: `exact` adds turns of the event loop that wait for the next
-// moment and do no work; they are shown too.
+// The paced driver asks for 5,000 requests/s over as many connections as autocannon has (20), with `precision: relaxed`:
+// `exact` adds turns of the event loop that wait for the next moment and do no work; they are shown too.
 //   node bench/load-speed.ts [--rounds 5] [--seconds 8] [--write]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -77,8 +77,8 @@ const tools: readonly Tool[] = [
       target.url,
     ],
   },
-  { name: 'paced', words: (least) => one('paced', target.url, least ? '10' : '2000', least ? '1' : String(seconds), 'relaxed') },
-  { name: 'paced exact', words: (least) => one('paced', target.url, least ? '10' : '2000', least ? '1' : String(seconds), 'exact') },
+  { name: 'paced', words: (least) => one('paced', target.url, least ? '10' : '5000', least ? '1' : String(seconds), 'relaxed', '20') },
+  { name: 'paced exact', words: (least) => one('paced', target.url, least ? '10' : '5000', least ? '1' : String(seconds), 'exact', '20') },
   { name: 'k6', words: (least) => (K6 === undefined ? null : [K6, 'run', '--quiet', least ? k6(1, 1) : k6(1000, seconds)]) },
   {
     name: 'artillery',
