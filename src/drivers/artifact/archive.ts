@@ -11,6 +11,7 @@ import { pipeline } from 'node:stream/promises'
 import { constants, createGunzip, createGzip, createZstdCompress, createZstdDecompress } from 'node:zlib'
 import { RollgateError } from '../../domain/error.ts'
 import type { Artifact, ManifestEntry } from '../../domain/release.ts'
+import { limited } from '../../util/limit.ts'
 import { OWN_FOLDER, type SourceEntry } from './entries.ts'
 import { manifestText } from './manifest.ts'
 import { tarChunks } from './tar-write.ts'
@@ -21,25 +22,23 @@ export type OpenArchive = { readonly bytes: number; readonly chunks: AsyncIterab
 const ENDINGS = { none: '.tar', gzip: '.tar.gz', zstd: '.tar.zst' } as const satisfies Record<Compression, string>
 /** Archives of this many artifacts are kept. */
 const KEPT = 5
+/** Reading waits more than it works. */
+const HASHED_AT_ONCE = 16
 
-/** Hashes every file; nothing is kept in memory but the list. */
+/** Hashes every file; nothing is kept in memory but the list. In the order of the entries. */
 export async function readManifest(entries: readonly SourceEntry[], signal: AbortSignal): Promise<readonly ManifestEntry[]> {
-  const manifest: ManifestEntry[] = []
-  for (const entry of entries) {
+  return limited(entries, HASHED_AT_ONCE, async (entry): Promise<ManifestEntry> => {
     signal.throwIfAborted()
-    if (entry.kind === 'directory') manifest.push({ path: entry.path, kind: 'directory', mode: 0o755 })
-    else if (entry.kind === 'link') manifest.push({ path: entry.path, kind: 'link', target: entry.target })
-    else {
-      const hash = createHash('sha256')
-      let bytes = 0
-      for await (const chunk of entry.open()) {
-        hash.update(chunk)
-        bytes += chunk.length
-      }
-      manifest.push({ path: entry.path, kind: 'file', mode: entry.mode, bytes, sha256: hash.digest('hex') })
+    if (entry.kind === 'directory') return { path: entry.path, kind: 'directory', mode: 0o755 }
+    if (entry.kind === 'link') return { path: entry.path, kind: 'link', target: entry.target }
+    const hash = createHash('sha256')
+    let bytes = 0
+    for await (const chunk of entry.open()) {
+      hash.update(chunk)
+      bytes += chunk.length
     }
-  }
-  return manifest
+    return { path: entry.path, kind: 'file', mode: entry.mode, bytes, sha256: hash.digest('hex') }
+  })
 }
 
 /** @returns where it lies and how long it is. @throws RollgateError E_ARTIFACT when a file changed since it was hashed */

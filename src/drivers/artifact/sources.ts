@@ -7,6 +7,7 @@ import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip, createZstdDecompress } from 'node:zlib'
 import { RollgateError } from '../../domain/error.ts'
+import { limited } from '../../util/limit.ts'
 import { checkedEntries, fileMode, OWN_FOLDER, refused, type SourceEntry } from './entries.ts'
 import { type Ignore, ignoreOf, readPatterns } from './ignore.ts'
 import { readTar } from './tar-read.ts'
@@ -14,6 +15,9 @@ import { readTar } from './tar-read.ts'
 export const IGNORE_FILE = '.rollgateignore'
 /** Never meant to be shipped; `!/.git` in the patterns brings it back. */
 const ALWAYS_OUT = ['/.git', `/${IGNORE_FILE}`]
+
+const FILES_AT_ONCE = 16
+const SMALL_BYTES = 256 * 1024
 
 export type SourceOptions = {
   /** The artifact: absolute path of a folder, a file or a tarball. */
@@ -69,18 +73,21 @@ async function patternsOf(options: SourceOptions, isFolder: boolean): Promise<re
 
 async function walk(root: string, folder: string, ignore: Ignore, signal: AbortSignal): Promise<SourceEntry[]> {
   signal.throwIfAborted()
-  const entries: SourceEntry[] = []
-  for (const found of await readdir(join(root, folder), { withFileTypes: true, encoding: 'buffer' })) {
-    const path = folder === '' ? nameOf(found.name, root) : `${folder}/${nameOf(found.name, root)}`
-    if (ignore.ignores(path, found.isDirectory())) continue
-    if (found.isDirectory()) {
-      entries.push({ kind: 'directory', path }, ...(await walk(root, path, ignore, signal)))
-    } else if (found.isSymbolicLink()) {
-      entries.push({ kind: 'link', path, target: nameOf(await readlink(join(root, path), { encoding: 'buffer' }), root) })
-    } else if (found.isFile()) entries.push(await fileEntry(join(root, path), path))
-    else throw refused(root, path, 'is a socket, a pipe or a device')
-  }
-  return entries
+  const found = await readdir(join(root, folder), { withFileTypes: true, encoding: 'buffer' })
+  const entries = await limited(found, FILES_AT_ONCE, async (each): Promise<readonly SourceEntry[]> => {
+    const path = folder === '' ? nameOf(each.name, root) : `${folder}/${nameOf(each.name, root)}`
+    if (ignore.ignores(path, each.isDirectory())) return []
+    if (each.isDirectory()) return [{ kind: 'directory', path }]
+    if (each.isSymbolicLink())
+      return [{ kind: 'link', path, target: nameOf(await readlink(join(root, path), { encoding: 'buffer' }), root) }]
+    if (each.isFile()) return [await fileEntry(join(root, path), path)]
+    throw refused(root, path, 'is a socket, a pipe or a device')
+  })
+  const all = entries.flat()
+  // Folder after folder, so that a deep tree does not open thousands at once.
+  for (const entry of entries.flat())
+    if (entry.kind === 'directory') for (const inside of await walk(root, entry.path, ignore, signal)) all.push(inside)
+  return all
 }
 
 async function onlyFile(path: string): Promise<SourceEntry> {
@@ -90,8 +97,16 @@ async function onlyFile(path: string): Promise<SourceEntry> {
 async function fileEntry(full: string, path: string, follow = false): Promise<SourceEntry> {
   const found = await (follow ? stat : lstat)(full)
   if (!found.isFile()) throw refused(full, path, 'is not a file, a folder or a link')
-  const openFile = () => createReadStream(full, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>
-  return { kind: 'file', path, mode: fileMode(found.mode), bytes: found.size, open: openFile }
+  return { kind: 'file', path, mode: fileMode(found.mode), bytes: found.size, open: () => contentsOf(full, found.size) }
+}
+
+/** A stream costs a small file more than its reading does. */
+function contentsOf(full: string, bytes: number): AsyncIterable<Uint8Array> {
+  if (bytes > SMALL_BYTES) return createReadStream(full, { highWaterMark: 256 * 1024 }) as AsyncIterable<Buffer>
+  return (async function* () {
+    const all = await readFile(full)
+    if (all.length > 0) yield all
+  })()
 }
 
 function nameOf(bytes: Uint8Array, root: string): string {

@@ -309,7 +309,7 @@ test.each(SHELLS)(
     const packed = await artifact(dist)
     expect(await stage(shellConnection(shell, scratch.path), packed, { shell })).toMatchObject({ state: 'staged' })
     expect(await stage(shellConnection(shell, scratch.path), packed, { shell })).toMatchObject({ state: 'already' })
-    writeFileSync(join(layout.release(infoOf(packed).id), '57/31.js'), 'changed')
+    writeFileSync(join(layout.release(infoOf(packed).id), '17/31.js'), 'changed')
     expect(await stage(shellConnection(shell, scratch.path), packed, { shell })).toMatchObject({ note: expect.stringContaining('damaged') })
   },
   120_000,
