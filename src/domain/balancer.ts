@@ -17,7 +17,7 @@ export type ServerRef = {
 
 export type ServerState = {
   readonly ref: ServerRef
-  /** `other`: maintenance from the file, by DNS, or inherited: not ours to touch. */
+  /** `other`: maintenance from the file or by DNS: not ours to touch. */
   readonly admin: AdminState | 'other' | 'unknown'
   /** The balancer's own words, always shown. */
   readonly detail: string
@@ -71,7 +71,7 @@ export type PreflightFinding = {
 export interface LoadBalancer {
   readonly id: string
   readonly kind: string
-  /** Seconds of idle after which the balancer drops a connection to a server, if it can be known. */
+  /** Whether it can be reached and changed, and what in its configuration would spoil a drain. @throws E_BALANCER_UNREACHABLE */
   preflight(signal: AbortSignal): Promise<readonly PreflightFinding[]>
   capabilities(): BalancerCapabilities
   /** All servers of a host, in every backend it is in (or in the configured one). @throws E_BALANCER_SERVER, E_BALANCER_MISMATCH */

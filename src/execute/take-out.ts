@@ -186,14 +186,18 @@ async function pastDeadline(
     return { cut: Math.max(left, cut), evidence: `not empty after ${seconds(drain)}` }
   }
   const where = states.filter((state) => inHand(state) > 0).map(nameOf)
-  throw new RollgateError('E_DRAIN_DEADLINE', `${host} did not drain: ${left} connections left after ${seconds(drain)}`, {
-    host,
-    why:
-      where.length > 0
-        ? `${where.join(', ')} keeps connections open (websockets, long requests?)`
-        : 'the balancer was reloaded, and its previous process may still work on them',
-    hints: ['raise balancer.drain.deadline', 'or set balancer.drain.on_deadline: continue (or cut)'],
-  })
+  throw new RollgateError(
+    'E_DRAIN_DEADLINE',
+    `${host} did not drain: ${left} ${left === 1 ? 'connection' : 'connections'} left after ${seconds(drain)}`,
+    {
+      host,
+      why:
+        where.length > 0
+          ? `${where.join(', ')} keeps connections open (websockets, long requests?)`
+          : 'the balancer was reloaded, and its previous process may still work on them',
+      hints: ['raise balancer.drain.deadline', 'or set balancer.drain.on_deadline: continue (or cut)'],
+    },
+  )
 }
 
 const seconds = (drain: DrainPolicy): string => `${drain.deadlineMs / 1000} s`

@@ -300,7 +300,7 @@ function streams(rig: Rig): void {
     const { app, servers, before, stream } = await withStream()
     await expect(out({ host: app.name, servers, before, drain: deadline('fail') })).rejects.toMatchObject({
       code: 'E_DRAIN_DEADLINE',
-      message: expect.stringContaining('1 connections left'),
+      message: expect.stringContaining('1 connection left'),
       now: `${app.name} is back in rotation as it was`,
     })
     // Fresh out of maintenance it is unverified until its next check.

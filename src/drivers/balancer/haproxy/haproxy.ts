@@ -77,7 +77,13 @@ export function createHaproxy(settings: HaproxySettings): LoadBalancer {
       const found = await findServers(wanted, seen.servers, { balancer: id, backend, host }, resolve)
       return found.map((server) => stateIn(seen, server, id).ref)
     },
-    list: async (signal) => inScope(await lookNow(signal)),
+    async list(signal) {
+      const at = performance.now()
+      const seen = await lookNow(signal)
+      // Whoever lists looks for hosts next.
+      lately = { at, looking: Promise.resolve(seen) }
+      return inScope(seen)
+    },
     async read(refs: readonly ServerRef[], signal) {
       const seen = await lookNow(signal)
       return refs.map((ref) => stateIn(seen, serverOf(seen, ref), id))
