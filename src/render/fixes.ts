@@ -57,6 +57,7 @@ export const FIXES: Readonly<Partial<Record<ErrorCode, string>>> = {
   E_STATE_VERSION: 'update rollgate on this machine',
   E_LOAD: 'look at the load in the configuration: its target, its rate',
   E_LOAD_DATA: 'look at the file: its format, its columns',
+  E_LOAD_INVALID: 'look at the reasons above: is the target up, and does this machine keep up (rollgate load selftest)?',
   E_LOAD_ROOM: 'ask for less, or run it from a larger machine',
   E_EXEC_FAILED: 'look at the lines of that host above',
 }

@@ -42,10 +42,6 @@ describe('an error', () => {
     expect(text.match(/^ {2}(Why|Now|Seen|Fix|Log|Exit) /gm)?.map((label) => label.trim())).toEqual(['Why', 'Fix', 'Exit'])
   })
 
-  it.each(CODES)('%s, as text', (code) =>
-    expect(renderError(errorInfo(new RollgateError(code, 'something happened')), WIDE)).toMatchSnapshot(),
-  )
-
   it('of ours says where the log is and which version it was', () => {
     const text = renderError(
       {
