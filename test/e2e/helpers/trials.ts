@@ -1,0 +1,137 @@
+// Trials of Part 3: something fails in the middle of a rollout while users come through HAProxy without a pause. Each run
+// is kept, lost requests or not, before it is judged; with ROLLGATE_FULL=1 the runs of a case replace that case's runs in
+// test/results/part3.json, with the commit and the date, and the table of docs/trials.md is made from that file.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect } from 'vitest'
+import type { Stamped } from '../../../src/domain/event.ts'
+import { type TrialCase, type TrialResults, type TrialRun, trialsPage } from '../../../tools/trials-page.ts'
+import type { Lab } from '../../helpers/lab.ts'
+import { until } from '../../helpers/lab-wait.ts'
+import { untilAllReady } from './fleet.ts'
+import type { Project, Started } from './project.ts'
+import { underLoad } from './suite.ts'
+
+export const full = process.env.ROLLGATE_FULL === '1'
+
+/** `1…long` in the full form, `1…short` in the quick one. */
+export function repeat(long: number, short = 1): readonly number[] {
+  return Array.from({ length: full ? long : short }, (_, index) => index + 1)
+}
+
+/** A lease that a dead operator loses soon; a timer that nobody lives to see. */
+export const LEASE_ONLY = { ROLLGATE_LEASE_SECONDS: '8', ROLLGATE_DEAD_MAN_SECONDS: '600' }
+/** A timer that fires while the test looks on. */
+export const TIMER_TOO = { ROLLGATE_LEASE_SECONDS: '8', ROLLGATE_DEAD_MAN_SECONDS: '8' }
+
+export type Trials = {
+  /** `work` under load, then HAProxy must have every server ready, and no request may be lost. */
+  run(name: string, run: number, work: () => Promise<void>): Promise<void>
+}
+
+export function useTrials(lab: Lab): Trials {
+  const runs: (TrialRun & { readonly name: string })[] = []
+  afterAll(() => {
+    if (full && runs.length > 0) keep(lab, runs)
+  })
+  return {
+    async run(name, run, work) {
+      let wrong: unknown = null
+      const watched = await underLoad(lab, async () => {
+        try {
+          await work()
+          await untilAllReady(lab)
+        } catch (error) {
+          wrong = error
+        }
+      })
+      const { load, looked } = watched
+      runs.push({
+        name,
+        run,
+        requests: load.requests,
+        failed: load.failed,
+        classes: load.classes,
+        slowestMs: load.slowestMs,
+        leastReady: looked.leastReady,
+        asPromised: wrong === null,
+      })
+      if (wrong !== null) throw wrong
+      expect(load.failed, JSON.stringify({ classes: load.classes, failures: load.failures.slice(0, 5) })).toBe(0)
+      expect(load.requests).toBeGreaterThan(300)
+    },
+  }
+}
+
+function keep(lab: Lab, runs: readonly (TrialRun & { readonly name: string })[]): void {
+  const folder = fileURLToPath(new URL('../../results/', import.meta.url))
+  const file = join(folder, 'part3.json')
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', cwd: folder }).trim()
+  const date = new Date().toISOString()
+  const cases = new Map<string, TrialCase>(readResults(file).map((each) => [each.name, each]))
+  for (const name of new Set(runs.map((each) => each.name))) {
+    const own = runs.filter((each) => each.name === name).map(({ name: _name, ...run }) => run)
+    cases.set(name, { name, commit, date, hosts: lab.hosts.length, runs: own })
+  }
+  const results: TrialResults = { what: 'ROLLGATE_FULL=1 npm test -- e2e/part3', cases: [...cases.values()] }
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(fileURLToPath(new URL('../../../docs/trials.md', import.meta.url)), trialsPage(results))
+}
+
+function readResults(file: string): readonly TrialCase[] {
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as TrialResults).cases // what an earlier run of this wrote
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+    throw error
+  }
+}
+
+export type Look = (events: readonly Stamped[]) => boolean
+
+/** A step of a host began, or ended well: `began('h2', 'restart')`. */
+export const began = (host: string, step: string): Look => steps('step.started', host, step)
+export const did = (host: string, step: string): Look => steps('step.succeeded', host, step)
+function steps(type: 'step.started' | 'step.succeeded', host: string, step: string): Look {
+  return (events) => events.some((event) => event.type === type && event.step.startsWith(`${host}/${step}`))
+}
+
+/** Waits for that moment of a run. @throws Error when the run ends without it */
+export async function reach(started: Started, what: string, look: Look): Promise<void> {
+  const end: { said: string | null } = { said: null }
+  started.ended.then(
+    ({ exitCode, stderr }) => {
+      end.said = `exit ${exitCode}: ${stderr.slice(-3000)}`
+    },
+    (error: unknown) => {
+      end.said = String(error)
+    },
+  )
+  await until(
+    what,
+    () => {
+      if (look(started.events())) return true
+      if (end.said !== null) throw new Error(`the run ended without this: ${what}; ${end.said}`)
+      return false
+    },
+    120_000,
+  )
+}
+
+/** Until HAProxy has every server ready, however long that takes; `ended` belongs to a run that was killed and rejects. */
+export async function killed(started: Started): Promise<void> {
+  started.kill('SIGKILL')
+  await started.ended.catch(() => undefined)
+}
+
+/** Deploys the next build; each trial's own. */
+export function builder(project: Project): (kind: string) => void {
+  let count = 0
+  return (kind) => {
+    count += 1
+    project.build(`${kind} ${count}`)
+  }
+}
