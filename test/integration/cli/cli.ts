@@ -10,9 +10,8 @@ import { schemaOf, strictly } from '../../helpers/schemas.ts'
 export const root = resolve(import.meta.dirname, '../../..')
 const bin = join(root, 'bin/dev.js')
 
-/** Compiled code is kept from run to run of a test file: it is not what is tested. */
-const cache = mkdtempSync(join(tmpdir(), 'rollgate-cli-cache-'))
-process.once('exit', () => rmSync(cache, { recursive: true, force: true }))
+/** Compiled code is kept from run to run: it is not what is tested. */
+const cache = join(root, 'node_modules/.cache/rollgate-cli')
 
 // A command takes a second, and many seconds on a machine that has much else to do.
 vi.setConfig({ testTimeout: 240_000, hookTimeout: 240_000 })
