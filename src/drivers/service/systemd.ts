@@ -74,7 +74,13 @@ const STATUS = `${HEAD}
 rg_shown=$(rg_systemctl show -p ${PROPERTIES} "$2") || exit
 printf '%s\\n' "$rg_shown"
 rg_pid=$(printf '%s\\n' "$rg_shown" | sed -n 's/^MainPID=\\([1-9][0-9]*\\)$/\\1/p')
-[ -z "$rg_pid" ] || { rg_folder=$(readlink "/proc/$rg_pid/cwd" 2>/dev/null) && printf 'Folder=%s\\n' "$rg_folder"; }
+[ -n "$rg_pid" ] || exit 0
+# Of another user's process only the manager knows, and it says what it was told: the link is followed here.
+rg_folder=$(readlink "/proc/$rg_pid/cwd" 2>/dev/null) || {
+  rg_folder=$(rg_systemctl show -p WorkingDirectory "$2"); rg_folder=\${rg_folder#WorkingDirectory=}; rg_folder=\${rg_folder#!}
+  rg_folder=$(case $rg_folder in /*) cd "$rg_folder" 2>/dev/null && pwd -P;; esac)
+}
+[ -z "$rg_folder" ] || printf 'Folder=%s\\n' "$rg_folder"
 exit 0`
 
 // A user's own unit is looked for in every journal that we may read: without persistent storage there is none of its own.
