@@ -1,7 +1,8 @@
 // Targets 14 and 15 of performance.md, side by side in interleaved rounds: requests per second of the closed driver
 // against autocannon's own command, and CPU per request of the paced driver against autocannon, k6, Artillery and Locust.
 // Peers that are not installed are named and left out: their commands come from the environment (K6, ARTILLERY, LOCUST).
-// CPU is user and system time of the whole process; what a run of (almost) no requests takes is start-up, and subtracted.
+// CPU is user and system time of the whole process. Per request it is a slope: a run minus one of a quarter of its length in
+// the same round, so that start-up and the compiler's first seconds, which a load test of minutes does not feel, are in neither.
 // The paced driver asks for 5,000 requests/s over as many connections as autocannon has (20), with `precision: relaxed`:
 // `exact` adds turns of the event loop that wait for the next moment and do no work; they are shown too.
 //   node bench/load-speed.ts [--rounds 5] [--seconds 8] [--write]
@@ -27,8 +28,7 @@ const one = (...words: string[]) => [process.execPath, here('./load-one.ts'), ..
 const folder = mkdtempSync(join(tmpdir(), 'rollgate-bench-'))
 const target = await startTarget()
 
-/** Words of a run at this rate for so long. `least`: nearly none, for the start-up. */
-type Tool = { readonly name: string; readonly words: (least: boolean) => readonly string[] | null }
+type Tool = { readonly name: string; readonly words: (length: number) => readonly string[] | null }
 
 const { K6, ARTILLERY, LOCUST } = process.env
 const file = (name: string, text: string) => {
@@ -38,7 +38,7 @@ const file = (name: string, text: string) => {
 }
 const k6 = (rate: number, length: number) =>
   file(
-    `k6-${rate}.js`,
+    `k6-${rate}-${length}.js`,
     `import http from 'k6/http'
 export const options = { discardResponseBodies: true, scenarios: { load: { executor: 'constant-arrival-rate',
   rate: ${rate}, timeUnit: '1s', duration: '${length}s', preAllocatedVUs: 50, maxVUs: 500 } } }
@@ -47,13 +47,13 @@ export default function () { http.get('${target.url}/') }
   )
 const artillery = (rate: number, length: number) =>
   file(
-    `artillery-${rate}.json`,
+    `artillery-${rate}-${length}.json`,
     JSON.stringify({
       config: { target: target.url, phases: [{ duration: length, arrivalRate: rate }], http: { pool: 50 } },
       scenarios: [{ flow: [{ get: { url: '/' } }] }],
     }),
   )
-const locust = file(
+const locustFile = file(
   'locustfile.py',
   `from locust import FastHttpUser, task, constant_throughput
 class User(FastHttpUser):
@@ -64,66 +64,32 @@ class User(FastHttpUser):
 `,
 )
 
+const locustWords = ['-f', locustFile, '--headless', '--host', target.url, '-L', 'ERROR', '--only-summary', '-u', '40', '-r', '100']
+
 const tools: readonly Tool[] = [
-  {
-    name: 'autocannon',
-    words: (least) => [
-      process.execPath,
-      autocannon,
-      '-c',
-      '20',
-      ...(least ? ['-a', '20'] : ['-d', String(seconds)]),
-      '--no-progress',
-      target.url,
-    ],
-  },
-  { name: 'paced', words: (least) => one('paced', target.url, least ? '10' : '5000', least ? '1' : String(seconds), 'relaxed', '20') },
-  { name: 'paced exact', words: (least) => one('paced', target.url, least ? '10' : '5000', least ? '1' : String(seconds), 'exact', '20') },
-  { name: 'k6', words: (least) => (K6 === undefined ? null : [K6, 'run', '--quiet', least ? k6(1, 1) : k6(1000, seconds)]) },
-  {
-    name: 'artillery',
-    words: (least) => (ARTILLERY === undefined ? null : [ARTILLERY, 'run', '--quiet', least ? artillery(1, 1) : artillery(200, seconds)]),
-  },
-  {
-    name: 'locust',
-    words: (least) =>
-      LOCUST === undefined
-        ? null
-        : [
-            LOCUST,
-            '-f',
-            locust,
-            '--headless',
-            '--host',
-            target.url,
-            '-L',
-            'ERROR',
-            '--only-summary',
-            '-u',
-            least ? '1' : '40',
-            '-r',
-            '100',
-            '-t',
-            `${least ? 1 : seconds}s`,
-          ],
-  },
+  { name: 'autocannon', words: (length) => [process.execPath, autocannon, '-c', '20', '-d', String(length), '--no-progress', target.url] },
+  { name: 'paced', words: (length) => one('paced', target.url, '5000', String(length), 'relaxed', '20') },
+  { name: 'paced exact', words: (length) => one('paced', target.url, '5000', String(length), 'exact', '20') },
+  { name: 'k6', words: (length) => (K6 === undefined ? null : [K6, 'run', '--quiet', k6(1000, length)]) },
+  { name: 'artillery', words: (length) => (ARTILLERY === undefined ? null : [ARTILLERY, 'run', '--quiet', artillery(200, length)]) },
+  { name: 'locust', words: (length) => (LOCUST === undefined ? null : [LOCUST, ...locustWords, '-t', `${length}s`]) },
 ]
 
-async function cpuPerRequest(words: readonly string[], startupMs: number): Promise<number> {
+type Cost = { readonly cpuMs: number; readonly requests: number }
+
+async function cost(words: readonly string[]): Promise<Cost> {
   await target.count()
-  const ran = await timed(words, folder)
-  const requests = await target.count()
-  return (Math.max(0, ran.cpuMs - startupMs) * 1000) / Math.max(1, requests)
+  const { cpuMs } = await timed(words, folder)
+  return { cpuMs, requests: await target.count() }
 }
 
 try {
   const present = tools.flatMap((tool) => {
-    const [full, least] = [tool.words(false), tool.words(true)]
-    if (full !== null && least !== null) return [{ name: tool.name, full, least }]
+    const [whole, quarter] = [tool.words(seconds), tool.words(seconds / 4)]
+    if (whole !== null && quarter !== null) return [{ name: tool.name, whole, quarter }]
     console.log(`${tool.name}: not installed, left out (set ${tool.name.toUpperCase()} to its command)`)
     return []
   })
-  const startup = new Map<string, number>()
   const micros = new Map<string, number[]>(present.map(({ name }) => [name, []]))
   const rps = { closed: [] as number[], autocannon: [] as number[] }
 
@@ -144,9 +110,9 @@ try {
       rps.closed.push(((await target.count()) * 1000) / measuredMs)
     }
     for (const run of round % 2 === 0 ? [command, driver] : [driver, command]) await run()
-    for (const { name, full, least } of round % 2 === 0 ? present : present.toReversed()) {
-      if (!startup.has(name)) startup.set(name, (await timed(least, folder)).cpuMs)
-      micros.get(name)?.push(await cpuPerRequest(full, startup.get(name) ?? 0))
+    for (const { name, whole, quarter } of round % 2 === 0 ? present : present.toReversed()) {
+      const [less, more] = [await cost(quarter), await cost(whole)]
+      micros.get(name)?.push(((more.cpuMs - less.cpuMs) * 1000) / Math.max(1, more.requests - less.requests))
     }
     console.log(`round ${round + 1} of ${rounds}`)
   }
@@ -172,10 +138,7 @@ try {
 
   const two = (value: number) => value.toFixed(2)
   console.log(`\nrequests per second: closed driver ${median(rps.closed).toFixed(0)}, autocannon ${median(rps.autocannon).toFixed(0)}`)
-  for (const [name, list] of micros)
-    console.log(
-      `CPU per request, ${name.padEnd(12)} ${median(list).toFixed(1).padStart(8)} µs   start-up ${startup.get(name)?.toFixed(0)} ms`,
-    )
+  for (const [name, list] of micros) console.log(`CPU per request, ${name.padEnd(12)} ${median(list).toFixed(1).padStart(8)} µs`)
   for (const ratio of ratios)
     console.log(
       `${ratio.missed ? '✖' : '✔'} ${ratio.name.padEnd(52)} ${two(ratio.median)} (${two(ratio.min)} to ${two(ratio.max)})  target ${ratio.better === 'more' ? '≥' : '≤'} ${ratio.target}`,
@@ -183,7 +146,7 @@ try {
   if (values.write) {
     const path = here('./results/load.json')
     const before = read(path)
-    const micro = Object.fromEntries([...micros].map(([name, list]) => [name, { ...spread(list), startupMs: startup.get(name) }]))
+    const micro = Object.fromEntries([...micros].map(([name, list]) => [name, spread(list)]))
     writeFileSync(
       path,
       `${JSON.stringify({ ...before, speed: { machine: machine(), seconds, rps: { closed: spread(rps.closed), autocannon: spread(rps.autocannon) }, cpuMicrosPerRequest: micro, ratios } }, null, 2)}\n`,
