@@ -142,8 +142,8 @@ export type LoadSettings = {
   readonly newConnectionEvery?: number
 }
 
-/** Why no more was sent. data: rows that may be used once ran out · unsafe: `abort_if` · stopped: by who asked for it · cancelled: by the signal */
-export type LoadEnd = 'finished' | 'stopped' | 'cancelled' | 'unsafe' | 'data' | 'no-login'
+/** Why no more was sent. data: rows that may be used once ran out · unsafe: `abort_if` · stopped: by who asked for it · cancelled: by the signal · late: this machine fell far behind its schedule */
+export type LoadEnd = 'finished' | 'stopped' | 'cancelled' | 'unsafe' | 'data' | 'no-login' | 'late'
 
 /** One line of the report for each target (cli.md). */
 export type TargetSummary = {

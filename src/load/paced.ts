@@ -23,6 +23,8 @@ import { createJudge } from './validity.ts'
 
 const MOST_IN_FLIGHT = 10_000
 const LOOK_MS = 100
+/** A generator that is so late has nothing to say any more: what it would still send only burdens the target. */
+const HOPELESS_MS = 20_000
 
 /** @throws RollgateError (from `done`) E_LOAD, E_LOAD_DATA, E_LOAD_ROOM, E_SECRET before anything is sent */
 export function startPaced(plan: LoadPlan, hooks: LoadHooks): LoadRun {
@@ -213,6 +215,7 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
           stop('unsafe')
         }
       }
+      if (end === null && now() - (dues.peek() ?? now()) > HOPELESS_MS) stop('late')
       if (end !== null && recorder.open === 0) finish(end)
     }
     const looking = setInterval(() => {

@@ -80,7 +80,10 @@ async function measure(port: number, ratePerSecond: number, durationMs: number, 
     safety: { methods: ['GET'], abortIf: null },
   }
   const targets = [{ name: 'null', origin: `http://127.0.0.1:${port}` }] as const
-  return startPaced({ settings, targets, runId: 'selftest', seed: 'selftest', warmupMs: WARMUP_MS, durationMs }, { signal }).done
+  // A rate far above what this machine can do would be worked off for minutes.
+  const patience = AbortSignal.timeout(2 * (WARMUP_MS + durationMs))
+  const plan = { settings, targets, runId: 'selftest', seed: 'selftest', warmupMs: WARMUP_MS, durationMs } as const
+  return startPaced(plan, { signal: AbortSignal.any([signal, patience]) }).done
 }
 
 function stepOf(ratePerSecond: number, { targets, validity }: LoadResult): SelftestStep {

@@ -92,6 +92,7 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
         if (target.answers === 0) reasons.push(`${name} never answered: ${whatInstead(target.sent, failures)}`)
       if (end === 'no-login') reasons.push('the login did not succeed')
       if (end === 'data') reasons.push('the data ran out before the time: more rows, or another order')
+      if (end === 'late') reasons.push('this machine fell 20 s behind its schedule, and gave up')
       if (end === 'cancelled') reasons.push('interrupted')
       const middle = [...cpus].sort((left, right) => left - right)[Math.floor(cpus.length / 2)]
       return {

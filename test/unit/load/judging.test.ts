@@ -94,7 +94,7 @@ describe('validity', () => {
   test('nothing at all, interrupted, no login, no data: never valid', () => {
     expect(createJudge().validity('finished', 0).reasons).toEqual(['nothing was sent'])
     expect(createJudge().validity('no-login', null).reasons).toContain('the login did not succeed')
-    for (const end of ['cancelled', 'data'] as const) {
+    for (const end of ['cancelled', 'data', 'late'] as const) {
       const judge = createJudge()
       judge.addSecond([slice()])
       expect(judge.validity(end, 10).valid).toBe(false)
