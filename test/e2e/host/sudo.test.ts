@@ -97,11 +97,11 @@ sed -i 's#/srv/app#/srv/carol#; s#User=deploy#User=carol#' /etc/systemd/system/a
       ssh: { config: lab.sshConfig, user: 'carol' },
       release: { root: '/srv/carol', keep: 3 },
       balancer: null,
-      service: { unit: 'cron' },
+      service: { unit: 'ssh' },
     })
     const { context } = inProcess(suite.project, [PASSWORD])
     const document = await deploy({}, context)
     expect(document).toMatchObject({ exitCode: 3, error: { code: 'E_SUDO', message: expect.stringContaining('does not allow') } })
-    expect(JSON.stringify(document.error)).toContain('systemctl restart cron')
+    expect(JSON.stringify(document.error)).toContain('systemctl restart ssh')
   })
 })

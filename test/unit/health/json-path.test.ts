@@ -9,7 +9,9 @@ test.each([
   ['$', []],
 ])('%j is a path', (text, steps) => expect(parseJsonPath(text)).toEqual(steps))
 
-test.each(['', '[1]', '$..a', '$.a[', '$.a[x]', '$.', 'a b', '$[-1]', '$.a[0'])('%j is none', (text) => expect(parseJsonPath(text)).toBeNull())
+test.each(['', '[1]', '$..a', '$.a[', '$.a[x]', '$.', 'a b', '$[-1]', '$.a[0'])('%j is none', (text) =>
+  expect(parseJsonPath(text)).toBeNull(),
+)
 
 test('only own members count, and lists are no maps', () => {
   expect(atJsonPath({ a: [{ b: 'x' }] }, ['a', 0, 'b'])).toBe('x')
