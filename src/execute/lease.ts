@@ -142,7 +142,9 @@ function startHeart(ports: readonly LeasePort[], epochs: ReadonlyMap<HostName, n
         return
       }
       // One host that is slow or gone must not take the others' heartbeat along.
-      await Promise.allSettled(ports.map((port) => beat(port, AbortSignal.any([stop.signal, AbortSignal.timeout(Math.ceil(request.ttlMs / 3))]))))
+      await Promise.allSettled(
+        ports.map((port) => beat(port, AbortSignal.any([stop.signal, AbortSignal.timeout(Math.ceil(request.ttlMs / 3))]))),
+      )
       await options.onBeat?.().catch(() => undefined)
     }
   })()

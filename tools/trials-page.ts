@@ -1,0 +1,56 @@
+// The page of trials: docs/trials.md from test/results/part3.json. Numbers come from the file and from nowhere else; what
+// a case is about is said here once. The suite writes the page after a full run, write-trials.ts writes it again by hand.
+
+export type TrialRun = {
+  readonly run: number
+  readonly requests: number
+  readonly failed: number
+  /** Failures by class. */
+  readonly classes: Readonly<Record<string, number>>
+  readonly slowestMs: number
+  readonly leastReady: number
+  /** The run ended in the state that docs/failures.md promises. */
+  readonly asPromised: boolean
+}
+
+export type TrialCase = {
+  readonly name: string
+  readonly commit: string
+  readonly date: string
+  readonly hosts: number
+  readonly runs: readonly TrialRun[]
+}
+
+export type TrialResults = { readonly what: string; readonly cases: readonly TrialCase[] }
+
+export function trialsPage(results: TrialResults): string {
+  const rows = results.cases.map((each) => {
+    const count = (of: (run: TrialRun) => number) => each.runs.reduce((sum, run) => sum + of(run), 0)
+    const cells = [
+      each.name,
+      each.runs.length,
+      count((run) => (run.asPromised ? 1 : 0)),
+      count((run) => (run.failed > 0 ? 1 : 0)),
+      `${count((run) => run.requests)} (${count((run) => run.failed)})`,
+      `${each.date.slice(0, 10)}, \`${each.commit.slice(0, 7)}\``,
+    ]
+    return `| ${cells.join(' | ')} |`
+  })
+  const all = results.cases.flatMap((each) => each.runs)
+  const lossy = all.filter((run) => run.failed > 0).length
+  return `# Trials: what fails in the middle of a rollout, and what is lost
+
+Generated from [test/results/part3.json](../test/results/part3.json), the last result of the suite's full form; never
+written by hand. Each case is run on real hosts with real HAProxy, while 30 users come through it on connections that
+are kept alive, half of their requests POST, none tried again. A run is "as promised" when it ended in the state of
+[failures.md](failures.md) and HAProxy had every server ready; it is one "with loss" when a single request failed.
+
+    ${results.what}
+
+${all.length} runs, ${lossy} with loss.
+
+| what happens | runs | as promised | with loss | requests (failed) | taken |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+`
+}
