@@ -25,10 +25,17 @@ export function unfinishedOf(ledger: readonly LedgerEntry[]): Unfinished | null 
 /** Took our own unfinished rollout the host out (and not an operator, whose maintenance is left alone)? */
 export function ownWithdrawals(seen: ReachableHost, servers: readonly ServerState[]): boolean {
   if (!servers.some((server) => server.admin === 'drain' || server.admin === 'maintenance')) return false
-  const unfinished = unfinishedOf(seen.ledger)
-  if (unfinished === null) return false
-  const drains = seen.ledger.filter((entry) => entry.rollout === unfinished.rollout && /\/(undo\/)?drain$/.test(entry.step))
+  const rollout = abandonedOf(seen.ledger)
+  if (rollout === null) return false
+  const drains = seen.ledger.filter((entry) => entry.rollout === rollout && /\/(undo\/)?drain$/.test(entry.step))
   return drains.some((entry) => entry.state === 'started' && !entry.detail.includes('was-out'))
+}
+
+/** The last rollout here, if nobody brought it to its end: unfinished, or its lock was taken away, or it was cut short. */
+function abandonedOf(ledger: readonly LedgerEntry[]): string | null {
+  const last = ledger.findLast((entry) => entry.step === '-' && (entry.state === 'open' || entry.state === 'closed'))
+  if (last === undefined) return null
+  return last.state === 'open' || last.detail === 'released' || last.detail === 'cancelled' ? last.rollout : null
 }
 
 /** The release that a rollback without a name goes to: the newest that succeeded and is older than the newest that is current anywhere. */

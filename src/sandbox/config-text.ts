@@ -33,6 +33,7 @@ export function sandboxConfig(
     readonly releaseRoot: string
     readonly entryUrl: string
     readonly balancerHost: SandboxHost
+    readonly balancer: { readonly apiPort: number }
   },
   options: { readonly probe: boolean },
 ): string {
@@ -73,7 +74,7 @@ balancer:
   kind: haproxy
   hosts: [${lb}]
   backend: demo
-  socket: "127.0.0.1:9999"
+  socket: "127.0.0.1:${sandbox.balancer.apiPort}"
   drain: { deadline: 10s }
 
 rollout:

@@ -153,7 +153,7 @@ async function build(options: SandboxOptions, closers: (() => Promise<void>)[], 
     knownHostsLines,
     clientKeyPath,
     sshConfigPath,
-    configText: sandboxConfig(facts, { probe: true }),
+    configText: sandboxConfig({ ...facts, balancer }, { probe: true }),
     processes: () => processes.alive(),
     stop,
   }

@@ -72,7 +72,8 @@ describe('kill -9', () => {
     await world.start('ada', 'deploy').killWhen(stepEnded('web-1/restart'))
     await until(async () => {
       const { document } = await world.run('bob', 'status')
-      return (document.drift as readonly { readonly kind: string }[]).some(({ kind }) => kind === 'orphaned')
+      const drift = (document.drift ?? []) as readonly { readonly kind: string }[]
+      return drift.some(({ kind }) => kind === 'orphaned')
     })
     expect(await world.status('web-1')).toBe('MAINT')
     const aborted = await world.run('bob', 'abort')
