@@ -36,7 +36,13 @@ export async function startBalancer(options: BalancerOptions): Promise<SandboxBa
     checkTimeoutMs: 1000,
   })
   while (!servers.every(isSettled)) await new Promise((done) => setTimeout(done, 10))
-  const api = await startRuntimeApi({ backend: options.backend, servers, shownPort: options.shownPort, startedAt, startedEpoch: Math.round(Date.now() / 1000) })
+  const api = await startRuntimeApi({
+    backend: options.backend,
+    servers,
+    shownPort: options.shownPort,
+    startedAt,
+    startedEpoch: Math.round(Date.now() / 1000),
+  })
   return {
     backend: options.backend,
     entryPort: proxy.port,

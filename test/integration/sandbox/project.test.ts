@@ -33,7 +33,9 @@ describe('the demo’s rollgate.yml', () => {
       check: { kind: 'http', port: 8080, path: '/healthz' },
       version: { kind: 'header', name: 'x-release' },
     })
-    expect(config.defaults.balancers).toMatchObject([{ kind: 'haproxy', hosts: ['lb-1'], backend: 'demo', socket: `127.0.0.1:${sandbox.balancer.apiPort}` }])
+    expect(config.defaults.balancers).toMatchObject([
+      { kind: 'haproxy', hosts: ['lb-1'], backend: 'demo', socket: `127.0.0.1:${sandbox.balancer.apiPort}` },
+    ])
     expect(config.rollout.probe).toMatchObject({ url: sandbox.entryUrl, ratePerSecond: 20, maxFailed: 0 })
     expect(config.rollout.steps.map((step) => step.kind)).toEqual(['deploy', 'deploy', 'deploy'])
   })
