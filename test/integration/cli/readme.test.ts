@@ -59,7 +59,26 @@ test('the five minutes of README work, command by command', async () => {
   ]
   const tried = new Set(steps.map(([command]) => command))
   const others = new Set(['npm run demo', 'npm ci', 'npx rollgate --version'])
-  expect(shown().filter((command) => !tried.has(command) && !others.has(command))).toEqual([])
+  const load = 'rollgate load --url http://127.0.0.1:8080/ --rate 100/s --duration 30s --threshold "p95 < 300ms"'
+  expect(shown().filter((command) => !tried.has(command) && !others.has(command) && command !== load)).toEqual([])
+
+  // The same words with a port where nobody listens: no measurement.
+  const measured = await run(
+    [
+      ...load
+        .split(' ')
+        .slice(1, 4)
+        .map((word) => word.replace(':8080', ':1')),
+      '--rate',
+      '100/s',
+      '--duration',
+      '1s',
+      '--threshold',
+      'p95 < 300ms',
+    ],
+    place,
+  )
+  expect(measured.code, measured.stderr).toBe(11)
 
   for (const [command, code, before] of steps) {
     await before?.()
