@@ -172,8 +172,10 @@ function isKept(event: Stamped, told: Told): boolean {
 
 function keptLines(told: Told, style: Style, columns: number): readonly string[] {
   const text = `${SIGNS[told.level]}${told.host === null ? '' : `${told.host}: `}${told.text}`
+  const indent = /^ */.exec(text)?.[0] ?? ''
   const paint = told.level === 'error' ? style.red : told.level === 'warning' ? style.yellow : (line: string) => line
-  return wrap(text, Math.max(10, columns - 3)).map((line, index) => paint(index === 0 ? line : `  ${line}`))
+  const lines = wrap(text.trimStart(), Math.max(10, columns - 3 - indent.length))
+  return lines.map((line, index) => paint(`${indent}${index === 0 ? '' : '  '}${line}`))
 }
 
 /** Something that only happens once a question was answered. */

@@ -120,7 +120,8 @@ function tell(event: RolloutEvent): Told | null {
     case 'question':
       return say('info', `waiting for an answer: ${event.question}`)
     case 'notice':
-      return say('info', event.message)
+      // A plan is told before its question in lines that are indented.
+      return { level: 'info', host, text: `${/^ {0,12}/.exec(event.message)?.[0] ?? ''}${oneLine(event.message)}` }
     case 'warning':
       return say('warning', event.message)
     default:

@@ -295,6 +295,25 @@ describe('the live tree', () => {
     expect(text.match(/^✔ take back/gm)).toHaveLength(1)
   })
 
+  it('keeps the indent of a plan that is told before its question', async () => {
+    const shown = live(40, 24)
+    await play(
+      shown,
+      stamped([
+        { type: 'notice', message: 'Plan x: deploy' },
+        { type: 'notice', message: '    web-1: r1 → r2' },
+        { type: 'notice', message: '      undo: drain, activate, restart, prove healthy, enable' },
+      ]),
+    )
+    await end(shown)
+    expect(shown.terminal.lines()).toEqual([
+      'Plan x: deploy',
+      '    web-1: r1 → r2',
+      '      undo: drain, activate, restart,',
+      '        prove healthy, enable',
+    ])
+  })
+
   it('leaves the record of a finished rollout above what others write then', async () => {
     const shown = live(80, 60)
     await play(shown, recorded('succeeded'))
