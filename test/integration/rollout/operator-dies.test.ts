@@ -9,7 +9,7 @@ const SHORT = { ROLLGATE_LEASE_SECONDS: '6', ROLLGATE_DEAD_MAN_SECONDS: '5' }
 const LONG = { ROLLGATE_LEASE_SECONDS: '6', ROLLGATE_DEAD_MAN_SECONDS: '600' }
 const PATIENCE = { timeout: 180_000 }
 
-const moments: readonly (readonly [string, (event: Stamped) => boolean])[] = [
+const everyMoment: readonly (readonly [string, (event: Stamped) => boolean])[] = [
   ['while the canary drains', stepBegan('web-1/drain')],
   ['after the canary was drained', stepEnded('web-1/drain')],
   ['in the middle of the restart', stepBegan('web-1/restart')],
@@ -17,6 +17,9 @@ const moments: readonly (readonly [string, (event: Stamped) => boolean])[] = [
   ['while it comes back', stepBegan('web-1/enable')],
   ['between two hosts', stepEnded('web-1/enable')],
 ]
+
+// Each run of CI tries two of them; ROLLGATE_FULL=1 all. The lab's trials (docs/trials.md) have many more.
+const moments = process.env.ROLLGATE_FULL === '1' ? everyMoment : everyMoment.filter((_, index) => index === 2 || index === 5)
 
 describe('kill -9', () => {
   test.each(moments)('%s: another machine resumes, and every host is on the new release', PATIENCE, async (_when, seen) => {
