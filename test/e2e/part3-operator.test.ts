@@ -94,9 +94,10 @@ describeOnLab('the operator fails', (lab) => {
           const started = suite.project.start(['deploy'])
           const step = steps[(run - 1) % steps.length] ?? 'restart'
           await reach(started, `${step} of the second host began`, began('h2', step))
-          for (const word of words) {
+          const heard = ['no new host is started', 'not waiting any longer']
+          for (const [index, word] of words.entries()) {
             started.kill(word)
-            await until(`${word} was heard`, () => true)
+            await until(`${word} was heard`, () => started.stderr().includes(heard[index] ?? ''))
           }
           const ended = await started.ended
           expect(ended.exitCode, ended.stderr).toBe(exitCode)

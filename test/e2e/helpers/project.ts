@@ -37,6 +37,7 @@ export type Started = {
   events(): readonly Stamped[]
   /** What was printed so far. */
   stdout(): string
+  stderr(): string
   readonly ended: Promise<Omit<CliResult, 'document'>>
 }
 
@@ -111,7 +112,18 @@ export function createProject(lab: Lab, folder: string): Project {
     child.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString('utf8')
     })
-    return { pid: child.pid ?? -1, kill: (signal) => void child.kill(signal), events: () => readEvents(events), stdout: () => said, ended }
+    let told = ''
+    child.stderr.on('data', (chunk: Buffer) => {
+      told += chunk.toString('utf8')
+    })
+    return {
+      pid: child.pid ?? -1,
+      kill: (signal) => void child.kill(signal),
+      events: () => readEvents(events),
+      stdout: () => said,
+      stderr: () => told,
+      ended,
+    }
   }
   const run = (words: readonly string[], options: CliOptions, events: string) => start(words, options, events).ended
   const project: Project = {
