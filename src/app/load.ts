@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { loadConfig } from '../config/load.ts'
 import type { Clause } from '../domain/clause.ts'
 import { parseClause } from '../domain/clause-parse.ts'
 import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
@@ -20,10 +21,14 @@ import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
 import type { AppContext } from './context.ts'
 import { homeDirectory } from './home.ts'
+import { secretReader } from './secrets.ts'
 import { createTelling } from './telling.ts'
 
 export type LoadOptions = {
-  readonly url: string
+  /** One of `loads` in the configuration; without it: GET what `url` names. */
+  readonly name?: string
+  /** With a name: the site that it is sent to [that of rollout.probe]. */
+  readonly url?: string
   /** The old one: same requests, same moments; clauses may say `baseline`. */
   readonly against?: string
   readonly ratePerSecond?: number
@@ -46,14 +51,29 @@ export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail:
 export async function load(options: LoadOptions, context: AppContext): Promise<LoadDocument> {
   const clauses = (options.thresholds ?? []).map(thresholdOf)
   const names = options.against === undefined ? (['target'] as const) : (['canary', 'baseline'] as const)
-  const urls = [addressOf(options.url), ...(options.against === undefined ? [] : [addressOf(options.against)])]
+  const known = options.name === undefined ? null : await namedLoad(options.name, context)
+  const site = options.url ?? known?.site
+  if (site === undefined)
+    throw new RollgateError(
+      'E_USAGE',
+      options.name === undefined
+        ? 'what shall be loaded? Neither a name nor --url was given'
+        : `load ${options.name}: where to? There is no rollout.probe.url to take the site from`,
+      {
+        hints: ['--url http://127.0.0.1:8080/'],
+      },
+    )
+  const urls = [addressOf(site), ...(options.against === undefined ? [] : [addressOf(options.against)])]
   if (options.against !== undefined && options.connections !== undefined)
     throw new RollgateError('E_USAGE', '--against compares pairs of arrivals, which --connections has not: give a --rate')
   if (urls.some((url) => url.pathname + url.search !== (urls[0]?.pathname ?? '') + (urls[0]?.search ?? '')))
     throw new RollgateError('E_USAGE', 'both addresses must have the same path: they get the same requests')
-  await permit(urls, context)
+  await permit(
+    urls.filter((url) => known?.addresses.has(url.hostname) !== true),
+    context,
+  )
   const rate = options.ratePerSecond ?? Math.min(USUAL_RATE, STRANGER_RATE)
-  const settings = settingsOf(options, urls[0] ?? addressOf(options.url), rate)
+  const settings = known === null ? settingsOf(options, urls[0] ?? addressOf(site), rate) : overridden(known.settings, options)
   const runId = randomBytes(4).toString('hex')
   const targets = urls.map((url, index) => ({ name: names[index] ?? 'target', origin: url.origin }))
   const [first, ...rest] = targets
@@ -66,6 +86,7 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
     warmupMs: settings.warmup.atLeastMs,
     durationMs: settings.duration.atLeastMs,
     env: context.env,
+    ...(known === null ? {} : { readSecret: known.readSecret }),
   }
   const { emit } = createTelling(runId, context.renderers, () => new Date())
   emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${urls.map((url) => url.href).join(' and ')}` })
@@ -76,7 +97,7 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
     plan,
     measured,
     compares: options.against !== undefined,
-    rate: options.connections === undefined ? rate : null,
+    rate: rateOfModel(settings),
   })
 }
 
@@ -276,6 +297,65 @@ function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): Load
     timeouts: DEFAULT_TIMEOUTS,
     safety: { methods: ['GET'], abortIf: null },
   }
+}
+
+type NamedLoad = {
+  readonly settings: LoadSettings
+  readonly site: string | undefined
+  /** Hosts of the configuration: nobody needs to be asked about them. */
+  readonly addresses: ReadonlySet<string>
+  readonly readSecret: (name: string) => Promise<string>
+}
+
+/** @throws ConfigError; RollgateError E_USAGE for a name that is not there */
+async function namedLoad(name: string, context: AppContext): Promise<NamedLoad> {
+  const { flags, cwd, env } = context
+  const { config } = await loadConfig({
+    cwd,
+    env,
+    requireEnvironment: true,
+    ...(flags.config === undefined ? {} : { file: flags.config }),
+    ...(flags.environment === undefined ? {} : { environment: flags.environment }),
+  })
+  const settings = config.loads[name]
+  if (settings === undefined) {
+    const names = Object.keys(config.loads)
+    throw new RollgateError('E_USAGE', `the configuration has no load called ${name}`, {
+      hints: [names.length === 0 ? 'it has none: add loads' : `loads: ${names.join(', ')}`],
+    })
+  }
+  const probe = config.rollout.probe?.url
+  const own = probe === undefined ? [] : [new URL(probe).hostname]
+  return {
+    settings,
+    site: probe === undefined ? undefined : new URL(probe).origin,
+    addresses: new Set([...config.hosts.map((host) => host.address), ...own]),
+    readSecret: secretReader(config, env),
+  }
+}
+
+/** What the command line says goes over what the configuration says. */
+function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings {
+  const range = (ms: number | undefined) => (ms === undefined ? null : { atLeastMs: ms, atMostMs: ms })
+  return {
+    ...settings,
+    duration: range(options.durationMs) ?? settings.duration,
+    warmup: range(options.warmupMs) ?? settings.warmup,
+    ...(options.connections === undefined ? {} : { model: { kind: 'closed' as const, connections: options.connections } }),
+    ...(options.ratePerSecond === undefined
+      ? {}
+      : {
+          model: {
+            kind: 'paced' as const,
+            profile: { kind: 'constant' as const, ratePerSecond: options.ratePerSecond },
+            arrivals: 'poisson' as const,
+          },
+        }),
+  }
+}
+
+function rateOfModel({ model }: LoadSettings): number | null {
+  return model.kind === 'paced' && model.profile.kind === 'constant' ? model.profile.ratePerSecond : null
 }
 
 function describe(settings: LoadSettings): string {

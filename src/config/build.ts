@@ -5,6 +5,8 @@ import type { BalancerSettings, Config, DrainPolicy, Hook, RoleSettings, SecretS
 import type { HealthCheck, HealthSettings, VersionProof } from '../domain/health.ts'
 import type { Host } from '../domain/host.ts'
 import type { ServiceSettings } from '../domain/service.ts'
+import { gateSettings } from './build-gate.ts'
+import { loadSettings } from './build-load.ts'
 import type { Merged, MergedBalancer, MergedHealth, MergedHook, MergedRole, MergedService, MergedStep } from './schema.ts'
 
 export type Place = { readonly file: string; readonly directory: string; readonly home: string; readonly environment: string | null }
@@ -24,11 +26,7 @@ export function buildConfig(merged: Merged, place: Place): Config {
     hosts: Object.entries(merged.hosts).map(([name, host]) => hostOf(name, host)),
     release: { ...release, env: release.env },
     defaults: roleSettings(merged),
-    // Without a prototype: a host may have any word as its role.
-    roles: Object.assign(
-      Object.create(null),
-      Object.fromEntries(Object.entries(merged.roles).map(([name, role]) => [name, roleSettings(role)])),
-    ),
+    roles: named(merged.roles, (_, role) => roleSettings(role)),
     rollout: {
       steps: rollout.steps.map(stepSetting),
       atOnce: rollout.at_once,
@@ -50,6 +48,8 @@ export function buildConfig(merged: Merged, place: Place): Config {
               timeoutMs: rollout.probe.timeout,
             },
     },
+    loads: named(merged.loads, (name, load) => loadSettings(name, load, (path) => local(path, place))),
+    gates: named(merged.gates, (name, gate) => gateSettings(name, gate, rollout.on_inconclusive, (path) => local(path, place))),
     hooks: {
       before_rollout: hooksOf('before_rollout', merged.hooks.before_rollout),
       before_activate: hooksOf('before_activate', merged.hooks.before_activate),
@@ -59,6 +59,11 @@ export function buildConfig(merged: Merged, place: Place): Config {
     },
     secrets: Object.fromEntries(Object.entries(merged.secrets).map(([name, source]) => [name, secretSource(source, place)])),
   }
+}
+
+/** Without a prototype: any word may be looked up. */
+function named<T, R>(from: Readonly<Record<string, T>>, build: (name: string, value: T) => R): Readonly<Record<string, R>> {
+  return Object.assign(Object.create(null), Object.fromEntries(Object.entries(from).map(([name, value]) => [name, build(name, value)])))
 }
 
 /** A path on this machine: `~/` is the home folder, anything else relative to the config's folder. */

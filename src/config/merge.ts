@@ -7,6 +7,8 @@ const ALTERNATIVES: readonly { readonly at: string; readonly keys: readonly stri
   { at: 'health', keys: ['http', 'tcp', 'command'] },
   { at: 'health.version', keys: ['header', 'json', 'command'] },
   { at: 'secrets.*', keys: ['env', 'file', 'command'] },
+  { at: 'loads.*', keys: ['rate', 'connections'] },
+  { at: 'gates.*', keys: ['load', 'prometheus', 'command', 'approval', 'import'] },
 ]
 // Of another kind hardly a key is right: the whole map is replaced.
 const BY_KIND: ReadonlyMap<string, string> = new Map([

@@ -1,9 +1,10 @@
 // Names, addresses, paths and units: text that ends up as a word of a command, a line of a unit or a key of a file on a
 // host. Quoting keeps every word exact; what is refused here would be taken for an option, or deceive a reader.
 import { isIPv6 } from 'node:net'
+import type { GateSource } from '../domain/gate.ts'
 import type { Kind } from './shape.ts'
-import { showText } from './text.ts'
-import { text } from './values.ts'
+import { nearest, showText } from './text.ts'
+import { bad, seen, text } from './values.ts'
 
 /** `constructor` as a name would be found in every object. */
 const isReserved = (name: string): boolean => name in {}
@@ -196,3 +197,63 @@ export const headerName = text(
 export const jsonPath = text('a path such as `$.release`', (given) =>
   /^\$(\.[A-Za-z_][A-Za-z0-9_-]*|\[\d+\])+$/.test(given) ? null : `${showText(given)} is not a path such as $.release or $.build.id`,
 )
+
+/** `rollgate gate plan` is a command: a gate of that name could not be asked for. */
+function notACommand(what: string, commands: readonly string[]): Kind<string> {
+  const base = nameOf(what, 63)
+  return {
+    ...base,
+    parse: (value) => {
+      const parsed = base.parse(value)
+      return 'value' in parsed && commands.includes(parsed.value)
+        ? { problem: `"${parsed.value}" is a word of the command line: choose another name` }
+        : parsed
+    },
+  }
+}
+export const loadName = notACommand('a name', ['selftest', 'import'])
+export const gateName = notACommand('a gate name', ['plan', 'calibrate', 'explain', 'whatif'])
+
+/** Braces in pairs: half an expression would be sent as text. */
+export function unclosed(given: string): string | null {
+  const rest = given.replace(/\{\{[^{}]*\}\}/g, '')
+  return rest.includes('{{') || rest.includes('}}') ? `${showText(given)} has "{{" or "}}" without the other` : null
+}
+
+/** Path and query of a request, with `{{ … }}` in it. */
+export const requestPath = text(
+  'a path such as `/items/{{ items.id }}`',
+  (given) => {
+    if (!given.startsWith('/')) return `${showText(given)} must begin with "/"`
+    const half = unclosed(given)
+    if (half !== null) return half
+    return /^[\x21-\x7e]+$/.test(given.replace(/\{\{[^{}]*\}\}/g, 'x'))
+      ? null
+      : `${showText(given)}: blanks and letters beyond ASCII are written %20 in a URL`
+  },
+  { atMost: 8192, json: { pattern: '^(/|\\$\\{)' } },
+)
+
+/** Secrets are named, never written. */
+export const hiddenText = text('`{{ secret.NAME }}` or `{{ env.NAME }}`', (given) =>
+  /^[^{}]*\{\{\s*(secret|env)\.[A-Za-z_][A-Za-z0-9_]*\s*\}\}[^{}]*$/.test(given)
+    ? null
+    : 'holds the secret itself: name it, {{ secret.NAME }} or {{ env.NAME }}',
+)
+
+/** A line break in a header would begin another one. */
+export const headerValue: Kind<string> = text('text on one line', unclosed, { atMost: 8192 })
+
+export const gateTarget: Kind<Extract<GateSource, { readonly kind: 'load' }>['at']> = {
+  says: '`canary`, `balancer` or a URL',
+  json: { type: 'string', pattern: '^(canary|balancer|https?://.*)$' },
+  parse: (value) => {
+    if (value === 'canary' || value === 'balancer') return { value: { kind: value } }
+    if (typeof value === 'string' && value.includes('://')) {
+      const parsed = url.parse(value)
+      return 'problem' in parsed ? parsed : { value: { kind: 'url', url: parsed.value } }
+    }
+    const meant = typeof value === 'string' ? nearest(value, ['canary', 'balancer']) : null
+    return { ...bad(`is ${seen(value)}, must be canary, balancer or a URL`), ...(meant === null ? {} : { nearest: meant }) }
+  },
+}

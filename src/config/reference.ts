@@ -153,7 +153,9 @@ function notBuilt(): string {
   const lines = UNBUILT.map(
     ({ key, values }) => `- \`${key}\`${values === undefined ? '' : `: ${values.map((value) => `\`${value}\``).join(', ')}`}`,
   )
-  return ['## Not built yet', '', 'Known, and refused with a clear message in this version:', '', ...lines, ''].join('\n')
+  const gates =
+    '`gates` are read and checked, so that they can be written now. Nothing measures them in this version: a `gate` step is refused.'
+  return ['## Not built yet', '', 'Known, and refused with a clear message in this version:', '', ...lines, '', gates, ''].join('\n')
 }
 
 const INTRODUCTION = `# rollgate.yml: reference

@@ -2,6 +2,8 @@
 // tree and not the schema's result, so that it speaks even while some other value is wrong; it stays silent about what
 // the schema says already.
 import type { Report } from './problems.ts'
+import { checkGates } from './rules-gate.ts'
+import { checkLoads } from './rules-load.ts'
 import { checkRole, exactlyOne, type RuleContext } from './rules-role.ts'
 import { showText } from './text.ts'
 import { itemsOf, keyOf, type Node, namesIn, nodeAt, type Path, placeOf, textAt } from './tree.ts'
@@ -14,6 +16,8 @@ export function checkRules(root: Node, options: { readonly inventory: boolean },
   jumps(context)
   for (const place of [[], ...namesIn(root, ['roles']).map((role) => ['roles', role])]) checkRole(context, place)
   sharedPaths(context)
+  checkLoads(context)
+  checkGates(context)
   steps(context)
   for (const moment of ['before_rollout', 'before_activate', 'after_activate', 'after_rollout', 'on_failure']) hookMoment(context, moment)
   for (const secret of namesIn(root, ['secrets'])) exactlyOne(context, ['secrets', secret], ['env', 'file', 'command'])

@@ -1,6 +1,8 @@
 // The shape of rollgate.yml, with its documentation and defaults: the one source of the validation, the JSON Schema and
 // the reference. Units and forms are in values.ts and names.ts, rules between keys in rules.ts.
 import * as names from './names.ts'
+import { gate } from './schema-gate.ts'
+import { load } from './schema-load.ts'
 import { type balancer, type health, roleFields, type service } from './schema-role.ts'
 import { doc, either, list, named, type Output, object, optional, value, withDefault } from './shape.ts'
 import * as values from './values.ts'
@@ -130,6 +132,8 @@ export const merged = object({
   ...roleFields,
   roles: doc(withDefault(named(names.roleName, 'ROLE', role), {}), 'What the hosts of a role do otherwise than the top level says'),
   rollout: doc(withDefault(rollout, {}), 'Batches, limits and what happens when something fails'),
+  loads: doc(withDefault(named(names.loadName, 'LOAD', load), {}), 'Load tests by name'),
+  gates: doc(withDefault(named(names.gateName, 'GATE', gate), {}), 'Gates by name: what is measured, and what must hold'),
   hooks: doc(withDefault(hooks, {}), 'Commands of yours at named moments'),
   secrets: doc(withDefault(named(names.secretName, 'NAME', secret), {}), 'Secrets by name; each from one of `env`, `file`, `command`'),
 })

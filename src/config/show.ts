@@ -2,7 +2,7 @@
 // the environment brought is shown as it was written, `${NAME}`: nobody can tell which of them is a secret.
 import { branchFor } from './issues.ts'
 import { lookInto } from './shape.ts'
-import { joinKey, type Node, type Path, type Scalar } from './tree.ts'
+import { joinKey, type Node, type Path, type Scalar, toValue } from './tree.ts'
 
 export type Shown = { readonly masked: unknown; readonly origins: Readonly<Record<string, string>> }
 
@@ -48,6 +48,10 @@ export function shown(
     }
     if (node?.kind === 'list' && look.kind === 'list') {
       return node.items.map((item, index) => walk(look.item, item, [...path, index], joinKey(key, index)))
+    }
+    if (node !== undefined && node.kind !== 'scalar' && look.kind === 'value') {
+      origins[key] = originOf(node)
+      return toValue(node, path, masked)
     }
     if (node?.kind !== 'scalar') return undefined
     origins[key] = originOf(node)

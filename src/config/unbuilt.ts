@@ -13,8 +13,6 @@ type Unbuilt = {
 }
 
 export const UNBUILT: readonly Unbuilt[] = [
-  { key: 'loads' },
-  { key: 'gates' },
   { key: 'notify' },
   { key: 'inventory' },
   { key: 'rollout.steps.gate', whole: true },

@@ -1,12 +1,15 @@
 // What single values may be: durations, shares, paths, addresses… Each is one `Kind`: a function that says in words what
 // is wrong and how it is written right, and the JSON Schema for editors, which may be looser than the function.
+import type { Clause } from '../domain/clause.ts'
+import { parseClause } from '../domain/clause-parse.ts'
 import type { Template } from '../domain/config.ts'
+import type { LoadRange } from '../domain/load.ts'
 import type { Share } from '../domain/share.ts'
 import type { Json, Kind, Parsed } from './shape.ts'
 import { hostileIn, nearest, showText } from './text.ts'
 
-const bad = (problem: string): { readonly problem: string } => ({ problem })
-const seen = (value: unknown): string =>
+export const bad = (problem: string): { readonly problem: string } => ({ problem })
+export const seen = (value: unknown): string =>
   typeof value === 'string' ? showText(value) : showText(JSON.stringify(value) ?? '', { quotes: false })
 
 /** Text on one line, not empty, harmless to a terminal; `test` adds what this kind of text must be. */
@@ -117,15 +120,129 @@ export function share(options: { readonly zero: boolean }): Kind<Share> {
   }
 }
 
+function rateUpTo(most: number): Kind<number> {
+  return {
+    says: 'a rate such as `20/s` or `30/m`',
+    json: { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?/(s|m)$' },
+    parse: (value) => {
+      const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\/(s|m)$/.exec(value) : null
+      if (match === null) return bad(`is ${seen(value)}, must be a rate such as 20/s`)
+      const perSecond = Number(match[1]) / (match[2] === 'm' ? 60 : 1)
+      return perSecond <= 0 || perSecond > most ? bad(`is ${seen(value)}, must be above 0 and at most ${most}/s`) : { value: perSecond }
+    },
+  }
+}
 /** Requests a second. */
-export const rate: Kind<number> = {
-  says: 'a rate such as `20/s` or `30/m`',
-  json: { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?/(s|m)$' },
+export const rate: Kind<number> = rateUpTo(1000)
+/** Of a load test: what one machine can send at all. */
+export const loadRate: Kind<number> = rateUpTo(100_000)
+
+/** `75s..300s`, or `60s` for both. */
+export function durationRange(least: '0s' | '1s'): Kind<LoadRange> {
+  const one = duration('0s')
+  return {
+    says: 'a duration such as `60s`, or at least..at most: `75s..300s`',
+    json: { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?(ms|s|m|h)(\\.\\.[0-9]+(\\.[0-9]+)?(ms|s|m|h))?$' },
+    parse: (value) => {
+      const [first, last = first, ...more] = typeof value === 'string' ? value.split('..') : [value]
+      if (more.length > 0) return bad(`is ${seen(value)}, must be a duration or two of them, such as 75s..300s`)
+      const [from, to] = [one.parse(first), one.parse(last)]
+      if ('problem' in from) return from
+      if ('problem' in to) return to
+      if (least === '1s' && from.value < 1000) return bad(`is ${seen(value)}, must be at least 1s`)
+      return from.value > to.value
+        ? bad(`is ${seen(value)}: the first must not be longer than the second`)
+        : { value: { atLeastMs: from.value, atMostMs: to.value } }
+    },
+  }
+}
+
+/** As a share. An objective or a chance: neither nothing nor all. */
+export function percent(what: 'objective' | 'chance'): Kind<number> {
+  const most = what === 'chance' ? 50 : 100
+  return {
+    says: `a percentage such as \`${what === 'chance' ? '1%' : '99.9%'}\``,
+    json: { type: 'string', pattern: '^[0-9]+(\\.[0-9]+)?%$' },
+    parse: (value) => {
+      const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)%$/.exec(value) : null
+      if (match === null) return bad(`is ${seen(value)}, must be a percentage such as ${what === 'chance' ? '1%' : '99.9%'}`)
+      const number = Number(match[1])
+      return number <= 0 || number >= most
+        ? bad(`is ${seen(value)}, must be above 0% and below ${most}%`)
+        : { value: Number((number / 100).toPrecision(12)) }
+    },
+  }
+}
+
+export const hostEffect: Kind<number | 'ignore'> = {
+  says: 'a percentage, or `ignore`',
+  json: { type: 'string', pattern: '^([0-9]+(\\.[0-9]+)?%|ignore)$' },
+  parse: (value) => (value === 'ignore' ? { value } : percent('chance').parse(value)),
+}
+
+type Status = number | `${number}xx`
+export const status: Kind<Status> = {
+  says: 'a status such as `201`, or a class such as `2xx`',
+  json: {
+    anyOf: [
+      { type: 'integer', minimum: 100, maximum: 599 },
+      { type: 'string', pattern: '^[1-5]xx$' },
+    ],
+  },
   parse: (value) => {
-    const match = typeof value === 'string' ? /^(\d+(?:\.\d+)?)\/(s|m)$/.exec(value) : null
-    if (match === null) return bad(`is ${seen(value)}, must be a rate such as 20/s`)
-    const perSecond = Number(match[1]) / (match[2] === 'm' ? 60 : 1)
-    return perSecond <= 0 || perSecond > 1000 ? bad(`is ${seen(value)}, must be above 0 and at most 1000/s`) : { value: perSecond }
+    const whole = typeof value === 'number' && Number.isInteger(value) && value >= 100 && value <= 599
+    if (whole) return { value }
+    const match = typeof value === 'string' ? /^([1-5])xx$/.exec(value) : null
+    return match === null
+      ? bad(`is ${seen(value)}, must be a status such as 201, or a class such as 2xx`)
+      : { value: `${Number(match[1])}xx` }
+  },
+}
+
+/** The exact value; null: any. */
+export const textOrTrue: Kind<string | null> = {
+  says: 'text, or `true`',
+  json: { type: ['string', 'boolean'] },
+  parse: (value) => (value === true ? { value: null } : text('text, or true').parse(value)),
+}
+
+export const plain: Kind<string | number | boolean> = {
+  says: 'text, a number, true or false',
+  json: { type: ['string', 'number', 'boolean'] },
+  parse: (value) => {
+    if (typeof value === 'number' || typeof value === 'boolean') return { value }
+    return typeof value === 'string' ? { value } : bad('must be text, a number, true or false')
+  },
+}
+
+/** What JSON can say. */
+export const anything: Kind<unknown> = {
+  says: 'anything',
+  json: {},
+  parse: (value) => (JSON.stringify(value).length > 1_000_000 ? bad('is longer than a megabyte') : { value }),
+}
+
+export const abortIf: Kind<{ readonly errorRate: number; readonly forMs: number }> = {
+  says: 'such as `errors > 5% for 10s`',
+  json: { type: 'string', pattern: '^errors *> *[0-9.]+% +for +[0-9.]+(ms|s|m|h)$' },
+  parse: (value) => {
+    const match = typeof value === 'string' ? /^errors\s*>\s*(\S+)\s+for\s+(\S+)$/.exec(value.trim()) : null
+    if (match === null) return { ...bad(`is ${seen(value)}, must be such as errors > 5% for 10s`), nearest: 'errors > 5% for 10s' }
+    const [share, forMs] = [percent('objective').parse(match[1]), duration().parse(match[2])]
+    if ('problem' in share) return share
+    return 'problem' in forMs ? forMs : { value: { errorRate: share.value, forMs: forMs.value } }
+  },
+}
+
+/** One line of a gate's `pass`. */
+export const clauseLine: Kind<Clause> = {
+  says: 'a clause such as `p95 < 300ms`',
+  json: { type: 'string', minLength: 1 },
+  parse: (value) => {
+    const line = text('a clause such as `p95 < 300ms`', undefined, { atMost: 200 }).parse(value)
+    if ('problem' in line) return line
+    const parsed = parseClause(line.value)
+    return 'clause' in parsed ? { value: parsed.clause } : parsed
   },
 }
 

@@ -1,7 +1,9 @@
 // What we want, as data: one environment of rollgate.yml, merged, defaults filled in. The schema in src/config is
 // checked against this type.
+import type { GateSettings } from './gate.ts'
 import type { HealthSettings } from './health.ts'
 import type { Host, HostName } from './host.ts'
+import type { LoadSettings } from './load.ts'
 import type { ServiceSettings } from './service.ts'
 import type { Share } from './share.ts'
 
@@ -116,6 +118,8 @@ export type Config = {
   readonly defaults: RoleSettings
   readonly roles: Readonly<Record<string, RoleSettings>>
   readonly rollout: RolloutSettings
+  readonly loads: Readonly<Record<string, LoadSettings>>
+  readonly gates: Readonly<Record<string, GateSettings>>
   readonly hooks: Readonly<Record<HookMoment, readonly Hook[]>>
   readonly secrets: Readonly<Record<string, SecretSource>>
 }

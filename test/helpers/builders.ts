@@ -54,6 +54,8 @@ export function aConfig(hosts: readonly Host[], rollout: Partial<RolloutSettings
       ...rollout,
     },
     hooks: { before_rollout: [], before_activate: [], after_activate: [], after_rollout: [], on_failure: [] },
+    loads: {},
+    gates: {},
     secrets: {},
     ...extra,
   }

@@ -1,7 +1,7 @@
 import { RollgateError } from '../../domain/error.ts'
 import { RollgateCommand } from '../base.ts'
 import { durationMs, given } from '../flags.ts'
-import { Flags } from '../oclif.ts'
+import { Args, Flags } from '../oclif.ts'
 
 const DURATION = /^\d{1,6}(ms|s|m|h)$/
 
@@ -10,12 +10,14 @@ export default class Load extends RollgateCommand {
     'Sends requests at a rate (open model: latency counts from the moment a request was due, so a stall shows) or over a number of connections (closed model), and judges the thresholds with their uncertainty. Exit 0 passed, 7 not met, 8 cannot say, 11 not a measurement. An address that is not this machine is asked about, and gets 50 requests/s at most unless a rate is given.'
   static override examples = [
     'rollgate load --url http://127.0.0.1:8080/ --rate 100/s --duration 30s',
+    'One from the configuration, at its own site:\nrollgate load checkout -e staging --url https://staging.example.com/',
     'With thresholds:\nrollgate load --url http://127.0.0.1:8080/ --rate 200/s --duration 60s --threshold "p95 < 300ms" --threshold "errors < 0.5%"',
     'New against old, pair by pair:\nrollgate load --url http://127.0.0.1:8081/ --against http://127.0.0.1:8080/ --rate 100/s --duration 120s --threshold "p95 <= baseline + 15%"',
     'How much can it take (closed model):\nrollgate load --url http://127.0.0.1:8080/ --connections 50',
   ]
+  static override args = { name: Args.string({ description: 'One of `loads` in the configuration' }) }
   static override flags = {
-    url: Flags.string({ required: true, helpValue: 'URL', description: 'What is asked: GET' }),
+    url: Flags.string({ helpValue: 'URL', description: 'Without a name: what is asked (GET). With one: the site [of rollout.probe]' }),
     against: Flags.string({
       helpValue: 'URL',
       description: 'The old one: gets the same requests at the same moments',
@@ -40,11 +42,12 @@ export default class Load extends RollgateCommand {
   }
 
   async run(): Promise<void> {
-    const { flags } = await this.parse(Load)
+    const { flags, args } = await this.parse(Load)
     const { url, against, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
     const options = {
-      url,
       ...given({
+        name: args.name,
+        url,
         against,
         connections,
         thresholds,

@@ -1,7 +1,9 @@
 // `rollgate load` as a script uses it: against a server of the test's own, a port where nobody is, and addresses that are
 // somebody else's. A machine that is too busy to send in time says INVALID, and then it is measured again.
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { aPlace, documentOf, type Place, run } from './cli.ts'
 
@@ -108,4 +110,38 @@ describe('load', () => {
       expect(result.stdout).not.toContain('secret')
     },
   )
+
+  test('sends a load of the configuration, with what the command line says over it', async () => {
+    failing = 0
+    const folder = join(place.directory, 'project')
+    await mkdir(folder)
+    await writeFile(
+      join(folder, 'rollgate.yml'),
+      `app: shop
+hosts: { web-1: { address: 10.9.9.9 } }
+release: { root: /srv/shop }
+service: { unit: shop }
+health: { http: { port: 8080 } }
+loads:
+  checkout:
+    connections: 4
+    duration: 1s..2s
+    warmup: 0s..0s
+    requests:
+      - { get: /items, weight: 3 }
+      - { post: /cart, json: { item: 7 }, expect: { status: 200 }, weight: 1 }
+    safety: { methods: [GET, HEAD, POST] }
+`,
+    )
+    const cli = (...words: string[]) => run(['load', '--json', ...words], place, { cwd: folder })
+    const result = await cli('checkout', '--url', `http://127.0.0.1:${port}/`, '--threshold', 'errors < 5%')
+    expect(result.code, result.stdout + result.stderr).toBe(0)
+    expect(documentOf(result)).toMatchObject({ verdict: 'pass', targets: [{ errors: {} }] })
+
+    const unknown = await cli('chekout', '--url', `http://127.0.0.1:${port}/`)
+    expect(unknown.code).toBe(2)
+    expect(documentOf(unknown)).toMatchObject({ error: { code: 'E_USAGE', hints: ['loads: checkout'] } })
+    expect((await cli('checkout')).code).toBe(2)
+    expect((await cli()).code).toBe(2)
+  })
 })

@@ -159,8 +159,6 @@ const CASES: readonly Case[] = [
     'do not nest',
   ],
   // not built yet
-  ['loads', plus('loads: { a: 1 }'), '11:1', 'loads', '`loads` is not built yet in this version'],
-  ['gates', plus('gates: { a: 1 }'), '11:1', 'gates', '`gates` is not built yet'],
   ['notify', plus('notify: []'), '11:1', 'notify', '`notify` is not built yet'],
   ['inventory', plus('inventory: []'), '11:1', 'inventory', '`inventory` is not built yet'],
   [
@@ -217,7 +215,7 @@ describe('a broken file', () => {
       '  env: { A: "${NOPE}" }',
       'service: { unit: -x }',
       'health: { interval: 5 }',
-      'gates: {}',
+      'notify: []',
     ].join('\n')
     const problems = await problemsOf(text)
     expect(places(problems)).toEqual([
@@ -229,7 +227,7 @@ describe('a broken file', () => {
       '9:13 release.env.A',
       '10:18 service.unit',
       '11:21 health.interval',
-      '12:1 gates',
+      '12:1 notify',
     ])
   })
 

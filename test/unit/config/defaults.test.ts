@@ -50,6 +50,8 @@ describe('the smallest useful file', () => {
         progressDeadlineMs: 600_000,
         probe: null,
       },
+      loads: {},
+      gates: {},
       hooks: { before_rollout: [], before_activate: [], after_activate: [], after_rollout: [], on_failure: [] },
       secrets: {},
     })

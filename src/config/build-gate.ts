@@ -1,0 +1,55 @@
+// Checked `gates` → GateSettings. Clauses with a mode were parsed by the rules at their line; here they are parsed again.
+import type { Clause } from '../domain/clause.ts'
+import { parseClause } from '../domain/clause-parse.ts'
+import type { GateSettings, GateSource } from '../domain/gate.ts'
+import type { MergedGate } from './schema-gate.ts'
+
+export function gateSettings(
+  name: string,
+  gate: MergedGate,
+  inconclusive: GateSettings['onInconclusive']['otherwise'],
+  local: (path: string) => string,
+): GateSettings {
+  const { confidence, on_inconclusive: more, on_invalid: invalid } = gate
+  return {
+    name,
+    source: sourceOf(gate, local),
+    pass: gate.pass.map(clauseOf),
+    confidence: {
+      falseAlarm: confidence.false_alarm,
+      falsePass: confidence.false_pass,
+      looks: confidence.looks,
+      hostEffect: confidence.host_effect,
+    },
+    onInconclusive: { extend: more?.extend ?? 1, otherwise: more?.then ?? inconclusive },
+    onInvalid: { retry: invalid.retry, otherwise: invalid.then },
+  }
+}
+
+function clauseOf(given: MergedGate['pass'][number]): Clause {
+  if ('text' in given) return given
+  const parsed = parseClause(given.clause, { mode: given.mode, aboveMs: given.above ?? null })
+  if ('clause' in parsed) return parsed.clause
+  throw new Error(`a clause passed the rules and ${parsed.problem}`)
+}
+
+function sourceOf(gate: MergedGate, local: (path: string) => string): GateSource {
+  const { load, prometheus, command, approval, import: imported } = gate
+  if (prometheus !== undefined) {
+    const { url, query, on_empty: onEmpty, stale: staleMs, burn } = prometheus
+    return { kind: 'prometheus', url, query, onEmpty, burn: burn ?? null, staleMs }
+  }
+  if (typeof command === 'string') return { kind: 'command', run: command, timeoutMs: 600_000 }
+  if (command !== undefined) return { kind: 'command', run: command.run, timeoutMs: command.timeout }
+  if (imported !== undefined) return { kind: 'import', format: imported.format, path: local(imported.path) }
+  if (load === undefined) return { kind: 'approval', question: approval ?? '' }
+  const { at = { kind: 'canary' }, against } = gate
+  const usual = at.kind === 'canary' && (against === undefined || against.baseline === 'drained-peer') ? 'isolated' : 'serving'
+  return {
+    kind: 'load',
+    load,
+    at,
+    when: gate.when ?? usual,
+    baseline: against === undefined ? null : { kind: against.baseline, restart: against.restart, insist: against.insist },
+  }
+}

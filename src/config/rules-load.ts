@@ -1,0 +1,69 @@
+// The rules of `loads`: one model, one method and one body for each request, and no method that changes something unless
+// `safety.methods` says so.
+import { exactlyOne, type RuleContext } from './rules-role.ts'
+import { METHODS } from './schema-load.ts'
+import { itemsOf, keyOf, namesIn, nodeAt, type Path, placeOf } from './tree.ts'
+
+const PACED = ['arrivals', 'precision', 'max_in_flight']
+const CLOSED = ['workers', 'amount']
+const SAFE = ['GET', 'HEAD', 'OPTIONS']
+
+export function checkLoads(context: RuleContext): void {
+  for (const name of namesIn(context.root, ['loads'])) checkLoad(context, ['loads', name])
+}
+
+function checkLoad(context: RuleContext, path: Path): void {
+  const { root, report } = context
+  const node = nodeAt(root, path)
+  if (node?.kind !== 'map') return
+  exactlyOne(context, path, ['rate', 'connections'])
+  const isClosed = node.entries.has('connections')
+  for (const key of isClosed ? PACED : CLOSED) {
+    const entry = node.entries.get(key)
+    if (entry !== undefined)
+      report(entry.at, entry.value.key, `belongs to \`${isClosed ? 'rate' : 'connections'}\`, which this load has not`)
+  }
+  exactlyOne(context, [...path, 'rate'], ['ramp', 'steps', 'spike', 'sine'])
+  exactlyOne(context, [...path, 'auth'], ['bearer', 'basic', 'login'])
+  for (const data of namesIn(root, [...path, 'data'])) exactlyOne(context, [...path, 'data', data], ['csv', 'jsonl'])
+  const requests = requestsOf(context, path)
+  if (requests.length === 0 && !node.entries.has('scenarios'))
+    report(placeOf(root, path), keyOf(root, [...path, 'requests']), 'is missing: what is sent, such as `[{ get: / }]`')
+  const allowed = allowedMethods(context, path)
+  for (const request of [...requests, [...path, 'auth', 'login']]) checkRequest(context, request, allowed)
+}
+
+function requestsOf({ root, report }: RuleContext, path: Path): readonly Path[] {
+  const single = itemsOf(root, [...path, 'requests']).map((_, index): Path => [...path, 'requests', index])
+  const several = namesIn(root, [...path, 'scenarios']).flatMap((name): readonly Path[] => {
+    const steps: Path = [...path, 'scenarios', name, 'steps']
+    const node = nodeAt(root, steps)
+    if (node?.kind === 'list' && node.items.length === 0) report(node.at, node.key, 'is empty: a scenario has at least one request')
+    return itemsOf(root, steps).map((_, index) => [...steps, index])
+  })
+  return [...single, ...several]
+}
+
+function allowedMethods({ root }: RuleContext, path: Path): readonly string[] {
+  const methods = nodeAt(root, [...path, 'safety', 'methods'])
+  if (methods?.kind !== 'list') return SAFE
+  return methods.items.flatMap((item) => (item.kind === 'scalar' ? [String(item.value)] : []))
+}
+
+function checkRequest(context: RuleContext, path: Path, allowed: readonly string[]): void {
+  const { root, report } = context
+  const node = nodeAt(root, path)
+  if (node?.kind !== 'map') return
+  exactlyOne(context, path, METHODS)
+  exactlyOne(context, path, ['json', 'form', 'body'], { optional: true })
+  for (const name of namesIn(root, [...path, 'capture'])) exactlyOne(context, [...path, 'capture', name], ['json', 'header', 'cookie'])
+  for (const method of METHODS) {
+    const entry = node.entries.get(method)
+    if (entry === undefined || allowed.includes(method.toUpperCase())) continue
+    report(
+      entry.at,
+      entry.value.key,
+      `${method.toUpperCase()} is not under \`safety.methods\` (${allowed.join(', ') || 'none'}): allow it there`,
+    )
+  }
+}
