@@ -1,5 +1,6 @@
 // The operator's machine dies in the middle of a rollout, under load. Another machine, with an empty home folder, goes on
 // or takes it back; or nobody does, and the dead-man timer brings the drained host back. No request is lost.
+import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Stamped } from '../../../src/domain/event.ts'
 import { until } from '../sandbox/helpers.ts'
@@ -88,6 +89,9 @@ describe('kill -9', () => {
 describe('two operators', () => {
   test('the second one is told who holds the lock; with --wait-lock it waits', PATIENCE, async () => {
     const world = await aFleet(2, LONG)
+    // Long enough for two commands on a busy machine, between two hosts.
+    const { configFile } = world.project
+    writeFileSync(configFile, readFileSync(configFile, 'utf8').replace(/- deploy: 1 .*/, '- deploy: 1\n    - pause: 40s'))
     const first = world.start('ada', 'deploy')
     await until(() => first.events().some(stepBegan('web-1/drain')))
     const second = await world.run('bob', 'deploy')
