@@ -8,6 +8,7 @@ import type { Host, HostName } from '../domain/host.ts'
 import type { Layout } from '../domain/layout.ts'
 import type { ServiceManager, ServiceStatus } from '../domain/service.ts'
 import type { Connection } from '../domain/transport.ts'
+import { limited } from '../util/limit.ts'
 import { stdinScript } from '../util/shell.ts'
 import { lookScript } from './look.ts'
 import { type Look, parseLook } from './parse-look.ts'
@@ -38,14 +39,14 @@ const LOOK_BYTES = 4 * 1024 * 1024
 export async function observe(options: ObserveOptions): Promise<Facts> {
   const balancers = [...new Set(options.hosts.flatMap((host) => host.balancers))]
   const [hosts, listed] = await Promise.all([
-    limited(options.hosts, async (host) => {
+    limited(options.hosts, AT_ONCE, async (host) => {
       const facts = await observeHost(host, options)
       options.onResult?.(facts)
       return facts
     }),
     Promise.all(balancers.map((balancer) => listServers(balancer, options.signal))),
   ])
-  const places = await limited(options.hosts, (host, index) => placesOf(host, hosts[index], balancers, listed, options.signal))
+  const places = await limited(options.hosts, AT_ONCE, (host, index) => placesOf(host, hosts[index], balancers, listed, options.signal))
   return {
     hosts,
     balancers: listed,
@@ -173,18 +174,4 @@ async function statesOf(
 
 function cancelled(signal: AbortSignal): RollgateError {
   return new RollgateError('E_CANCELLED', 'interrupted', { cause: signal.reason })
-}
-
-/** Results in the order of the items. */
-async function limited<T, R>(items: readonly T[], work: (item: T, index: number) => Promise<R>): Promise<readonly R[]> {
-  const results: R[] = []
-  let next = 0
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) {
-      const item = items[index]
-      if (item !== undefined) results[index] = await work(item, index)
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker))
-  return results
 }
