@@ -66,7 +66,13 @@ export async function guarded(
   run: Run,
   tracks: readonly Track[],
   work: (track: Track) => Promise<void>,
-  options: { readonly patienceMs: number; readonly enough: () => boolean; readonly takesOut: (track: Track) => boolean },
+  options: {
+    readonly patienceMs: number
+    readonly enough: () => boolean
+    readonly takesOut: (track: Track) => boolean
+    /** The way back may go to as few as there were in the beginning: a failed first deploy is stopped, not kept. */
+    readonly wayBack?: true
+  },
 ): Promise<readonly Track[]> {
   const { clock } = run.context.ports
   let pending = [...tracks]
@@ -74,7 +80,7 @@ export async function guarded(
   let waitingSince: number | null = null
   while (pending.length > 0) {
     if (options.enough()) break
-    const startable = await pick(run, pending, options.takesOut)
+    const startable = await pick(run, pending, options)
     for (const track of startable) {
       run.inHand.add(track.host)
       const job = work(track).finally(() => {
@@ -100,11 +106,16 @@ export async function guarded(
   return pending
 }
 
-async function pick(run: Run, pending: readonly Track[], takesOut: (track: Track) => boolean): Promise<readonly Track[]> {
+async function pick(
+  run: Run,
+  pending: readonly Track[],
+  { takesOut, wayBack }: { readonly takesOut: (track: Track) => boolean; readonly wayBack?: true },
+): Promise<readonly Track[]> {
   const startable: Track[] = []
   for (const group of new Set(pending.map((track) => track.group))) {
     const ready = await readyHosts(run, group)
-    const min = run.plan.policy.minReady[group] ?? 0
+    const wanted = run.plan.policy.minReady[group] ?? 0
+    const min = wayBack === true ? Math.min(wanted, run.plan.groups[group]?.ready.length ?? 0) : wanted
     let spare = [...ready].filter((host) => !run.inHand.has(host)).length - min
     const members = pending.filter((track) => track.group === group)
     const costs = (track: Track): boolean => ready.has(track.host) && takesOut(track)

@@ -58,7 +58,7 @@ export async function undoAll(run: Run, because: ErrorInfo, only: (track: Track)
           cancelled ??= error
         }
       },
-      { patienceMs: 30_000, enough: () => cancelled !== null, takesOut: (track) => takesOut(run, wayBackSteps(run, track)) },
+      { wayBack: true, patienceMs: 30_000, enough: () => cancelled !== null, takesOut: (track) => takesOut(run, wayBackSteps(run, track)) },
     )
     if (cancelled !== null) throw cancelled
     for (const track of left) run.stuck.set(track.host, errorInfo(tooFewReady(track, run)))

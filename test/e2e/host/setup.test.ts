@@ -108,8 +108,8 @@ runuser -u admin -- env XDG_RUNTIME_DIR=/run/user/1000 systemctl --user -q disab
         service: { unit: 'shop-user', scope: 'user', exec: 'exec node server.mjs' },
       }),
     )
-    await mustInHost('h1', 'systemctl stop shop; rm -f /var/lib/systemd/linger/admin')
-    await mustInHost('h2', 'systemctl stop shop')
+    await Promise.all(names.map((host) => mustInHost(host, 'systemctl stop shop')))
+    await mustInHost('h1', 'rm -f /var/lib/systemd/linger/admin')
     const result = await suite.project.json<SetupDocument>(['setup'])
     expect(result.exitCode, told(result)).toBe(0)
     expect(result.document.hosts[0]?.changes.join('\n')).toMatch(/lingering for admin[\s\S]*unit shop-user[\s\S]*enabled shop-user/)

@@ -114,6 +114,15 @@ describe('execute', () => {
     expect(world.hosts.get('a')).toMatchObject({ running: null, admin: 'maintenance' })
   })
 
+  it('stops a first deploy that fails on the last host everywhere, with exit 5', async () => {
+    const world = makeWorld(NAMES, null, 0)
+    world.bad.add(`d:${R2}`)
+    const { outcome } = await go(world, planOf({}, {}, null))
+    expect(outcome.kind).toBe('rolled-back')
+    expect(exitCodeOf(outcome)).toBe(5)
+    expect(running(world)).toEqual([null, null, null, null])
+  })
+
   it('is stuck when the way back fails too, and names the host', async () => {
     const world = makeWorld(NAMES, R1, 3)
     world.bad.add(R2)
