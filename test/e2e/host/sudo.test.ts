@@ -69,7 +69,7 @@ sed -i 's#/srv/app#/srv/carol#; s#User=deploy#User=carol#' /etc/systemd/system/a
     const { context, questions, events } = inProcess(suite.project, [PASSWORD])
     const document = await deploy({}, context)
     expect(document, JSON.stringify(document)).toMatchObject({ exitCode: 0, outcome: 'succeeded' })
-    expect(questions).toEqual(['sudo password of carol on h1, h2'])
+    expect(questions).toEqual([`sudo password of carol on ${names.join(', ')}`])
     for (const host of names) {
       await mustInHost(host, ': >/tmp/watch-end; until [ -e /tmp/watch-done ]; do sleep 0.1; done')
       expect(await mustInHost(host, 'cat /tmp/watched')).toBe('')
