@@ -24,6 +24,8 @@ export interface Connection {
   readonly host: Host
   /** What was reached: `deploy@10.0.0.11:22`. */
   readonly destination: string
+  /** The address that our own socket was opened to; null, or not there: reached through something else (a jump host, a proxy command). */
+  readonly dialed?: string | null
   readonly alive: boolean
   /** Calls back once when the connection is gone, for whatever reason. */
   onClose(callback: (reason: Error | null) => void): void

@@ -23,11 +23,12 @@ const PROHIBITED = 1
 export type ConnectionOptions = {
   readonly host: Host
   readonly destination: string
+  readonly dialed: string | null
   readonly secret: (name: string) => Promise<string>
 }
 
 export function makeConnection(client: SshClient, options: ConnectionOptions): Connection {
-  const { host, destination, secret } = options
+  const { host, destination, dialed, secret } = options
   let reason: Error | null = null
   client.onGone((error) => {
     reason = error
@@ -42,6 +43,7 @@ export function makeConnection(client: SshClient, options: ConnectionOptions): C
   return {
     host,
     destination,
+    dialed,
     get alive() {
       return client.alive
     },

@@ -80,7 +80,12 @@ export function createSsh2Transport(options: Ssh2Options): Transport {
         via = await unlessAborted(bastion(key, jump, via, attempt), signal)
       }
       const client = await login(to, via, shared, attempt)
-      return makeConnection(client, { host, destination: `${to.user}@${to.address}:${to.port}`, secret: options.secret })
+      return makeConnection(client, {
+        host,
+        destination: `${to.user}@${to.address}:${to.port}`,
+        dialed: to.jumps.length === 0 && to.proxyCommand === null ? to.address : null,
+        secret: options.secret,
+      })
     },
     async close() {
       closing.abort()
