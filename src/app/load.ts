@@ -4,7 +4,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { loadConfig } from '../config/load.ts'
 import type { Clause } from '../domain/clause.ts'
 import { parseClause } from '../domain/clause-parse.ts'
 import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
@@ -16,12 +15,13 @@ import type { Slice, Verdict } from '../domain/slice.ts'
 import { judge } from '../gate/judge.ts'
 import { planGate } from '../gate/plan.ts'
 import type { LoadPlan, LoadResult } from '../load/plan.ts'
+import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
 import type { AppContext } from './context.ts'
 import { homeDirectory } from './home.ts'
-import { secretReader } from './secrets.ts'
+import { type NamedLoad, namedLoad, type Where, whereTo } from './load-where.ts'
 import { createTelling } from './telling.ts'
 
 export type LoadOptions = {
@@ -32,6 +32,8 @@ export type LoadOptions = {
   /** The old one: same requests, same moments; clauses may say `baseline`. */
   readonly against?: string
   readonly ratePerSecond?: number
+  /** The app of this host, at its own address or through its SSH connection. */
+  readonly at?: string
   /** The closed model instead of a rate. */
   readonly connections?: number
   readonly durationMs?: number
@@ -50,37 +52,33 @@ export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail:
 /** @throws RollgateError E_USAGE for a wrong address or clause, E_ANSWER_NEEDED, E_REFUSED, E_CANCELLED */
 export async function load(options: LoadOptions, context: AppContext): Promise<LoadDocument> {
   const clauses = (options.thresholds ?? []).map(thresholdOf)
-  const names = options.against === undefined ? (['target'] as const) : (['canary', 'baseline'] as const)
-  const known = options.name === undefined ? null : await namedLoad(options.name, context)
-  const site = options.url ?? known?.site
-  if (site === undefined)
-    throw new RollgateError(
-      'E_USAGE',
-      options.name === undefined
-        ? 'what shall be loaded? Neither a name nor --url was given'
-        : `load ${options.name}: where to? There is no rollout.probe.url to take the site from`,
-      {
-        hints: ['--url http://127.0.0.1:8080/'],
-      },
-    )
-  const urls = [addressOf(site), ...(options.against === undefined ? [] : [addressOf(options.against)])]
   if (options.against !== undefined && options.connections !== undefined)
     throw new RollgateError('E_USAGE', '--against compares pairs of arrivals, which --connections has not: give a --rate')
-  if (urls.some((url) => url.pathname + url.search !== (urls[0]?.pathname ?? '') + (urls[0]?.search ?? '')))
-    throw new RollgateError('E_USAGE', 'both addresses must have the same path: they get the same requests')
-  await permit(
-    urls.filter((url) => known?.addresses.has(url.hostname) !== true),
-    context,
-  )
-  const rate = options.ratePerSecond ?? Math.min(USUAL_RATE, STRANGER_RATE)
-  const settings = known === null ? settingsOf(options, urls[0] ?? addressOf(site), rate) : overridden(known.settings, options)
+  const known = options.name === undefined ? null : await namedLoad(options.name, context)
   const runId = randomBytes(4).toString('hex')
-  const targets = urls.map((url, index) => ({ name: names[index] ?? 'target', origin: url.origin }))
-  const [first, ...rest] = targets
-  if (first === undefined) throw new RollgateError('E_BUG', 'a load without a target')
+  const { emit } = createTelling(runId, context.renderers, () => new Date())
+  const where = await whereTo(options, known, context, emit)
+  try {
+    return await loadThere(options, { known, where, clauses, runId, emit }, context)
+  } finally {
+    await where.close()
+  }
+}
+
+type There = {
+  readonly known: NamedLoad | null
+  readonly where: Where
+  readonly clauses: readonly Clause[]
+  readonly runId: string
+  readonly emit: Emit
+}
+
+async function loadThere(options: LoadOptions, { known, where, clauses, runId, emit }: There, context: AppContext): Promise<LoadDocument> {
+  const asked = known === null ? settingsOf(options, where.url, options.ratePerSecond ?? USUAL_RATE) : overridden(known.settings, options)
+  const settings = where.isForeign && options.ratePerSecond === undefined ? held(asked, emit) : asked
   const plan: LoadPlan = {
     settings,
-    targets: [first, ...rest],
+    targets: where.targets,
     runId,
     seed: runId,
     warmupMs: settings.warmup.atLeastMs,
@@ -88,8 +86,7 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
     env: context.env,
     ...(known === null ? {} : { readSecret: known.readSecret }),
   }
-  const { emit } = createTelling(runId, context.renderers, () => new Date())
-  emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${urls.map((url) => url.href).join(' and ')}` })
+  emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${where.shown}` })
   const measured = await measure(plan, context, emit)
   return documentOf({
     runId,
@@ -255,29 +252,6 @@ function thresholdOf(written: string): Clause {
   })
 }
 
-function addressOf(text: string): URL {
-  const url = URL.canParse(text) ? new URL(text) : null
-  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '') return url
-  // A login in it is a secret: it is not shown.
-  const shown = url === null ? JSON.stringify(text) : url.host
-  throw new RollgateError('E_USAGE', `${shown}: an http or https address is wanted, without a login in it`)
-}
-
-const isLoopback = ({ hostname }: URL): boolean => hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-
-/** Load on somebody else's machine is an attack unless he asked for it. @throws RollgateError E_ANSWER_NEEDED, E_REFUSED */
-async function permit(urls: readonly URL[], context: AppContext): Promise<void> {
-  const foreign = urls.filter((url) => !isLoopback(url)).map((url) => url.host)
-  if (foreign.length === 0 || context.flags.yes) return
-  const what = `${foreign.join(' and ')} is not this machine`
-  if (context.ask === null)
-    throw new RollgateError('E_ANSWER_NEEDED', `${what}, and there is nobody to ask whether load may be sent there`, {
-      hints: ['--yes answers it'],
-    })
-  if (await context.ask.confirm(`${what}. May load be sent there?`, { initial: false, signal: context.control.asked })) return
-  throw new RollgateError('E_REFUSED', `no load is sent to ${foreign.join(' and ')}`, { now: 'nothing was sent' })
-}
-
 function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): LoadSettings {
   const durationMs = options.durationMs ?? USUAL_DURATION_MS
   const warmupMs = options.warmupMs ?? 0
@@ -299,41 +273,6 @@ function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): Load
   }
 }
 
-type NamedLoad = {
-  readonly settings: LoadSettings
-  readonly site: string | undefined
-  /** Hosts of the configuration: nobody needs to be asked about them. */
-  readonly addresses: ReadonlySet<string>
-  readonly readSecret: (name: string) => Promise<string>
-}
-
-/** @throws ConfigError; RollgateError E_USAGE for a name that is not there */
-async function namedLoad(name: string, context: AppContext): Promise<NamedLoad> {
-  const { flags, cwd, env } = context
-  const { config } = await loadConfig({
-    cwd,
-    env,
-    requireEnvironment: true,
-    ...(flags.config === undefined ? {} : { file: flags.config }),
-    ...(flags.environment === undefined ? {} : { environment: flags.environment }),
-  })
-  const settings = config.loads[name]
-  if (settings === undefined) {
-    const names = Object.keys(config.loads)
-    throw new RollgateError('E_USAGE', `the configuration has no load called ${name}`, {
-      hints: [names.length === 0 ? 'it has none: add loads' : `loads: ${names.join(', ')}`],
-    })
-  }
-  const probe = config.rollout.probe?.url
-  const own = probe === undefined ? [] : [new URL(probe).hostname]
-  return {
-    settings,
-    site: probe === undefined ? undefined : new URL(probe).origin,
-    addresses: new Set([...config.hosts.map((host) => host.address), ...own]),
-    readSecret: secretReader(config, env),
-  }
-}
-
 /** What the command line says goes over what the configuration says. */
 function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings {
   const range = (ms: number | undefined) => (ms === undefined ? null : { atLeastMs: ms, atMostMs: ms })
@@ -352,6 +291,14 @@ function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings 
           },
         }),
   }
+}
+
+/** Nobody asked a stranger's machine to take what ours is made for. */
+function held(settings: LoadSettings, emit: Emit): LoadSettings {
+  const { model } = settings
+  if (model.kind !== 'paced' || peakOf(model.profile) <= STRANGER_RATE) return settings
+  emit({ type: 'warning', message: `held to ${STRANGER_RATE}/s: the target is not of this configuration, and no --rate was given` })
+  return { ...settings, model: { ...model, profile: { kind: 'constant', ratePerSecond: STRANGER_RATE } } }
 }
 
 function rateOfModel({ model }: LoadSettings): number | null {

@@ -23,6 +23,11 @@ export default class Load extends RollgateCommand {
       description: 'The old one: gets the same requests at the same moments',
       exclusive: ['connections'],
     }),
+    at: Flags.string({
+      helpValue: 'HOST',
+      description: 'The app of this host of the configuration: at its own address, or through its SSH connection',
+      exclusive: ['against'],
+    }),
     rate: Flags.string({ helpValue: 'N/s', description: 'Requests a second [10/s]', exclusive: ['connections'] }),
     connections: Flags.integer({
       helpValue: 'N',
@@ -43,12 +48,13 @@ export default class Load extends RollgateCommand {
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Load)
-    const { url, against, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
+    const { url, against, at, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
     const options = {
       ...given({
         name: args.name,
         url,
         against,
+        at,
         connections,
         thresholds,
         ratePerSecond: rateOf(flags.rate),

@@ -4,7 +4,8 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { noSshd, startSshd } from '../../contract/transport/sshd.ts'
 import { aPlace, documentOf, type Place, run } from './cli.ts'
 
 let place: Place
@@ -143,5 +144,35 @@ loads:
     expect(documentOf(unknown)).toMatchObject({ error: { code: 'E_USAGE', hints: ['loads: checkout'] } })
     expect((await cli('checkout')).code).toBe(2)
     expect((await cli()).code).toBe(2)
+  })
+})
+
+describe.skipIf(noSshd !== null)(`load --at HOST${noSshd === null ? '' : ` (skipped: ${noSshd})`}`, () => {
+  test('reaches the app of a host through its SSH connection, paced but not closed, and asks nobody', async () => {
+    failing = 0
+    const sshd = await startSshd()
+    onTestFinished(() => sshd.stop())
+    const folder = join(place.directory, 'at')
+    await mkdir(folder)
+    await writeFile(
+      join(folder, 'rollgate.yml'),
+      JSON.stringify({
+        app: 'shop',
+        ssh: { user: sshd.user, config: '/dev/null', identity: sshd.clientKey, known_hosts: sshd.knownHosts },
+        hosts: { 'web-1': { address: '127.0.0.1', port: sshd.port } },
+        release: { root: '/srv/shop' },
+        service: { unit: 'shop' },
+        health: { http: { port } },
+      }),
+    )
+    const cli = (...words: string[]) => run(['load', '--json', ...words], place, { cwd: folder })
+    const good = await cli('--at', 'web-1', '--rate', '20/s', '--duration', '2s')
+    expect(documentOf(good), good.stderr).toMatchObject({ targets: [{ name: 'target', offered: 40, done: 40, errors: {} }] })
+    expect(good.stderr).toContain('web-1, through its SSH connection')
+    const closed = await cli('--at', 'web-1', '--connections', '2', '--duration', '1s')
+    expect(documentOf(closed)).toMatchObject({ error: { code: 'E_LOAD', hints: ['give the load a rate instead of connections'] } })
+    const nobody = await cli('--at', 'web-9', '--duration', '1s')
+    expect(documentOf(nobody)).toMatchObject({ error: { code: 'E_USAGE' } })
+    expect((await cli('--at', 'web-1', '--against', 'http://127.0.0.1:1/')).code).toBe(2)
   })
 })

@@ -1,0 +1,137 @@
+// Where a load test goes, and whether it may: an address that was given, the site of the configuration, or the app of one
+// of its hosts. What is neither loopback nor of the configuration is somebody else's machine, and is asked about.
+import { loadConfig } from '../config/load.ts'
+import { RollgateError } from '../domain/error.ts'
+import type { Emit } from '../domain/event.ts'
+import type { LoadSettings } from '../domain/load.ts'
+import type { LoadTarget } from '../load/plan.ts'
+import type { AppContext } from './context.ts'
+import { hostTargets } from './host-target.ts'
+import { secretReader } from './secrets.ts'
+
+export type Wanted = {
+  readonly name?: string
+  readonly url?: string
+  readonly against?: string
+  /** A host of the configuration: its own app. */
+  readonly at?: string
+}
+
+export type Where = {
+  /** All have the same path. */
+  readonly url: URL
+  /** For a person. */
+  readonly shown: string
+  readonly targets: readonly [LoadTarget, ...LoadTarget[]]
+  /** Neither this machine nor of the configuration. */
+  readonly isForeign: boolean
+  close(): Promise<void>
+}
+
+/** @throws RollgateError E_USAGE, E_ANSWER_NEEDED, E_REFUSED, E_LOAD; whatever reaching a host throws */
+export async function whereTo(wanted: Wanted, known: NamedLoad | null, context: AppContext, emit: Emit): Promise<Where> {
+  if (wanted.at !== undefined) return atHost(wanted.at, wanted, known, context, emit)
+  const names = wanted.against === undefined ? (['target'] as const) : (['canary', 'baseline'] as const)
+  const site = wanted.url ?? known?.site
+  if (site === undefined)
+    throw new RollgateError(
+      'E_USAGE',
+      wanted.name === undefined
+        ? 'what shall be loaded? Neither a name nor --url was given'
+        : `load ${wanted.name}: where to? There is no rollout.probe.url to take the site from`,
+      { hints: ['--url http://127.0.0.1:8080/'] },
+    )
+  const first = addressOf(site)
+  const urls = [first, ...(wanted.against === undefined ? [] : [addressOf(wanted.against)])]
+  if (urls.some((url) => url.pathname + url.search !== first.pathname + first.search))
+    throw new RollgateError('E_USAGE', 'both addresses must have the same path: they get the same requests')
+  const foreign = urls.filter((url) => !isLoopback(url) && known?.addresses.has(url.hostname) !== true)
+  await permit(foreign, context)
+  const [target, ...more] = urls.map((url, index) => ({ name: names[index] ?? 'target', origin: url.origin }))
+  if (target === undefined) throw new RollgateError('E_BUG', 'a load without a target')
+  const shown = urls.map((url) => url.href).join(' and ')
+  return { url: first, shown, targets: [target, ...more], isForeign: foreign.length > 0, close: async () => undefined }
+}
+
+async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, context: AppContext, emit: Emit): Promise<Where> {
+  // Only now: a load on an address needs none of what reaches hosts.
+  const { openSession } = await import('./compose.ts')
+  const session = await openSession(context, { emit, hosts: [name] })
+  try {
+    const [host] = session.chosen
+    if (host === undefined) throw new RollgateError('E_BUG', 'a host without a name')
+    const site = wanted.url ?? known?.site ?? session.config.rollout.probe?.url
+    const url = site === undefined ? null : addressOf(site)
+    const { targets, way } = await hostTargets([{ host: name, name: 'target', health: session.settings(host).health }], {
+      connect: session.connect,
+      signal: AbortSignal.any([context.signal, context.control.asked]),
+      ...(url === null ? {} : { site: url.href }),
+    })
+    const [target] = targets
+    if (target === undefined) throw new RollgateError('E_BUG', 'a load without a target')
+    const path = wanted.url === undefined ? '/' : `${url?.pathname ?? '/'}${url?.search ?? ''}`
+    const shown = way === 'tunnel' ? `${name}, through its SSH connection` : `${name}, directly`
+    return { url: new URL(path, target.origin), shown, targets: [target], isForeign: false, close: () => session.close() }
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+}
+
+export type NamedLoad = {
+  readonly settings: LoadSettings
+  readonly site: string | undefined
+  /** Hosts of the configuration: nobody needs to be asked about them. */
+  readonly addresses: ReadonlySet<string>
+  readonly readSecret: (name: string) => Promise<string>
+}
+
+/** @throws ConfigError; RollgateError E_USAGE for a name that is not there */
+export async function namedLoad(name: string, context: AppContext): Promise<NamedLoad> {
+  const { flags, cwd, env } = context
+  const { config } = await loadConfig({
+    cwd,
+    env,
+    requireEnvironment: true,
+    ...(flags.config === undefined ? {} : { file: flags.config }),
+    ...(flags.environment === undefined ? {} : { environment: flags.environment }),
+  })
+  const settings = config.loads[name]
+  if (settings === undefined) {
+    const names = Object.keys(config.loads)
+    throw new RollgateError('E_USAGE', `the configuration has no load called ${name}`, {
+      hints: [names.length === 0 ? 'it has none: add loads' : `loads: ${names.join(', ')}`],
+    })
+  }
+  const probe = config.rollout.probe?.url
+  const own = probe === undefined ? [] : [new URL(probe).hostname]
+  return {
+    settings,
+    site: probe === undefined ? undefined : new URL(probe).origin,
+    addresses: new Set([...config.hosts.map((host) => host.address), ...own]),
+    readSecret: secretReader(config, env),
+  }
+}
+
+function addressOf(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:') && url.username === '' && url.password === '') return url
+  // A login in it is a secret: it is not shown.
+  const shown = url === null ? JSON.stringify(text) : url.host
+  throw new RollgateError('E_USAGE', `${shown}: an http or https address is wanted, without a login in it`)
+}
+
+const isLoopback = ({ hostname }: URL): boolean => hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+
+/** Load on somebody else's machine is an attack unless he asked for it. @throws RollgateError E_ANSWER_NEEDED, E_REFUSED */
+async function permit(urls: readonly URL[], context: AppContext): Promise<void> {
+  const foreign = urls.map((url) => url.host)
+  if (foreign.length === 0 || context.flags.yes) return
+  const what = `${foreign.join(' and ')} is not this machine`
+  if (context.ask === null)
+    throw new RollgateError('E_ANSWER_NEEDED', `${what}, and there is nobody to ask whether load may be sent there`, {
+      hints: ['--yes answers it'],
+    })
+  if (await context.ask.confirm(`${what}. May load be sent there?`, { initial: false, signal: context.control.asked })) return
+  throw new RollgateError('E_REFUSED', `no load is sent to ${foreign.join(' and ')}`, { now: 'nothing was sent' })
+}
