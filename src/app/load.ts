@@ -22,6 +22,7 @@ import { openStore } from '../load/store.ts'
 import type { AppContext } from './context.ts'
 import { homeDirectory } from './home.ts'
 import { type NamedLoad, namedLoad, type Where, whereTo } from './load-where.ts'
+import { createMeter } from './meter.ts'
 import { createTelling } from './telling.ts'
 
 export type LoadOptions = {
@@ -45,7 +46,6 @@ const USUAL_RATE = 10
 const USUAL_DURATION_MS = 10_000
 /** Of somebody else's machine, unless a rate was given (cli.md). */
 const STRANGER_RATE = 50
-const TELL_EVERY_S = 5
 
 export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
 
@@ -87,7 +87,7 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     ...(known === null ? {} : { readSecret: known.readSecret }),
   }
   emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${where.shown}` })
-  const measured = await measure(plan, context, emit)
+  const measured = await measure(plan, clauses, context, emit)
   return documentOf({
     runId,
     clauses,
@@ -106,25 +106,52 @@ type Measured = {
 }
 
 /** Sends, keeps the evidence in the state folder, tells what it sees. @throws RollgateError E_CANCELLED when it was interrupted */
-async function measure(plan: LoadPlan, context: AppContext, emit: Emit): Promise<Measured> {
+async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppContext, emit: Emit): Promise<Measured> {
   const path = await evidencePath(context, plan.runId)
   const store = path === null ? null : await openStore(path, plan)
   const slices: Slice[] = []
   const samples: GeneratorSample[] = []
+  const names = plan.targets.map((target) => target.name)
+  const compares = names.includes('baseline')
+  const slow = clauses.flatMap(({ metric }) => (metric.kind === 'slow' && metric.aboveMs !== null ? [metric.aboveMs] : []))[0]
+  const meter = createMeter({
+    ...{ targets: names, clauses, slowAboveMs: slow ?? null },
+    ...(compares ? { arms: { canary: ['canary'], old: ['baseline'] } } : {}),
+  })
+  let phase = 'warmup'
   const run = await startLoad(plan, {
     signal: AbortSignal.any([context.signal, context.control.asked]),
     onSlice(slice) {
       slices.push(slice)
+      if (slice.warmup !== true && phase === 'warmup') {
+        phase = 'measuring'
+        meter.begin()
+      }
+      meter.addSlice(slice)
       store?.addSlice(slice)
     },
     onSample(sample) {
       samples.push(sample)
+      meter.addSample(sample)
       store?.addSample(sample)
     },
-    onProgress({ second, phase, targets }) {
-      if (second === 0 || second % TELL_EVERY_S !== 0) return
-      const seen = targets.map((target) => `${target.name} ${target.done} answered, ${target.failed} failed, ${target.inFlight} in flight`)
-      emit({ type: 'notice', message: `${second} s${phase === 'warmup' ? ' (warm-up)' : ''}: ${seen.join('; ')}` })
+    onProgress(seen) {
+      const before = seen.phase === 'warmup' ? 0 : Math.round(plan.warmupMs / 1_000)
+      const inFlight = Object.fromEntries(seen.targets.map((target) => [target.name, target.inFlight]))
+      const isWarmup = seen.phase === 'warmup'
+      emit({
+        type: 'load.progress',
+        load: plan.settings.name === 'load' ? plan.runId : plan.settings.name,
+        progress: {
+          phase: seen.phase,
+          seconds: Math.max(0, seen.second - before),
+          atMostSeconds: seen.phase === 'draining' ? null : Math.round((isWarmup ? plan.warmupMs : plan.durationMs) / 1_000),
+          targets: meter.targets(inFlight),
+          clauses: isWarmup ? [] : meter.clauses(),
+          look: null,
+          trust: meter.trust(),
+        },
+      })
     },
   })
   const result = await run.done

@@ -5,6 +5,7 @@ import type { ErrorInfo } from './error.ts'
 import type { HostName } from './host.ts'
 import type { Outcome } from './outcome.ts'
 import type { Plan, StepId } from './plan.ts'
+import type { MeasureProgress } from './progress.ts'
 
 export type GateVerdict = 'pass' | 'fail' | 'inconclusive' | 'invalid'
 
@@ -50,6 +51,9 @@ export type EphemeralEvent =
   /** What a step is waiting for: `12 in flight, 18 s left`. */
   | { readonly type: 'step.waiting'; readonly step: StepId; readonly host: HostName; readonly detail: string }
   | { readonly type: 'probe.progress'; readonly sent: number; readonly failed: number; readonly worstGapMs: number }
+  /** About once a second while load is sent. */
+  | { readonly type: 'load.progress'; readonly load: string; readonly progress: MeasureProgress }
+  | { readonly type: 'gate.progress'; readonly gate: string; readonly step?: StepId; readonly progress: MeasureProgress }
   | { readonly type: 'question'; readonly question: string }
   | { readonly type: 'notice'; readonly message: string; readonly host?: HostName }
   | { readonly type: 'warning'; readonly message: string; readonly host?: HostName }

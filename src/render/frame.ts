@@ -21,6 +21,8 @@ export type FrameInput = {
   readonly head: string
   readonly ms: number
   readonly rows: readonly Row[]
+  /** Below the tree: what is being measured, already as wide as the terminal allows. */
+  readonly panel: readonly string[]
   /** Always below: the probe. */
   readonly foot: readonly string[]
   /** Dropped first when there is no room: the tail of an output. */
@@ -43,6 +45,8 @@ export function frameLines(input: FrameInput, size: FrameSize, style: Style, tic
   let room = most
   const foot = input.foot.slice(0, Math.max(0, most - 2))
   room -= foot.length
+  const panel = panelLines(input.panel, input.rows.length === 0 ? room : Math.ceil(room / 2), style)
+  room -= panel.length
   const wanted = linesOf(input.rows)
   const lines = wanted.length <= room ? wanted : squeezed(input.rows, room)
   room -= lines.length
@@ -53,8 +57,16 @@ export function frameLines(input: FrameInput, size: FrameSize, style: Style, tic
     ...(hasHead ? [headLine(input, columns, style)] : []),
     ...lines.map((line) => rowLine(line, columns, style, tick)),
     ...tail.map((text) => fitTo(style.dim(`  │ ${text}`), columns)),
+    ...panel.map((text) => fitTo(text, columns)),
     ...foot.map((text) => fitTo(text, columns)),
   ]
+}
+
+function panelLines(lines: readonly string[], room: number, style: Style): readonly string[] {
+  if (lines.length <= room) return lines
+  if (room <= 0) return []
+  const left = lines.length - room + 1
+  return room === 1 ? lines.slice(0, 1) : [...lines.slice(0, room - 1), style.dim(`    … ${left} more`)]
 }
 
 function headLine(input: FrameInput, columns: number, style: Style): string {

@@ -3,6 +3,7 @@
 // hides the rollout.
 import type { Renderer, Stamped } from '../domain/event.ts'
 import { type FrameInput, type FrameSize, frameLines } from './frame.ts'
+import { measureLines } from './measure.ts'
 import { createPainter } from './painter.ts'
 import { createClock, createPlain, plainLine, SIGNS } from './plain.ts'
 import { closeAll, followStory, type Story } from './sections.ts'
@@ -66,7 +67,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
     guarded(() => {
       const now = options.now()
       if (isBeingResized(now)) return
-      painter.paint(frameLines(input(story, tree, now, style), size(), style, Math.floor(now / PAINT_MS)), above)
+      painter.paint(frameLines(input(story, tree, now, style, options.columns), size(), style, Math.floor(now / PAINT_MS)), above)
       above = []
     })
   }
@@ -89,7 +90,7 @@ export function createLive(output: Output, options: LiveOptions): Screen {
     // While somebody else has the terminal nothing is drawn; the lines that stay wait.
     if (paused === 0 && !asking) {
       const isWorthIt = story.plan !== null || story.sections.some((section) => section.own.ending() === 'failed')
-      const last = { ...input(story, tree, options.now(), style), foot: [], tail: [] }
+      const last = { ...input(story, tree, options.now(), style, options.columns), panel: [], foot: [], tail: [] }
       painter.leave(isWorthIt ? frameLines(last, size(), style, 0) : [], above)
       above = []
     }
@@ -185,8 +186,10 @@ function isAfterAnswer(event: Stamped): boolean {
   )
 }
 
-function input(story: Story, tree: Tree, now: number, style: Style): FrameInput {
+function input(story: Story, tree: Tree, now: number, style: Style, columns: () => number): FrameInput {
   const { view } = story
   const probe = view.probe === '' ? [] : [view.probeFailed ? style.red(`✖ probe  ${view.probe}`) : `  probe  ${view.probe}`]
-  return { head: view.intent, ms: now - (view.beganAt ?? now), rows: tree.rows(), foot: probe, tail: view.output }
+  const { measure } = view
+  const panel = measure === null ? [] : measureLines(measure.name, measure.progress, Math.max(1, columns() - 1), style)
+  return { head: view.intent, ms: now - (view.beganAt ?? now), rows: tree.rows(), panel, foot: probe, tail: view.output }
 }

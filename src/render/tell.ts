@@ -5,6 +5,7 @@ import type { ErrorInfo } from '../domain/error.ts'
 import type { RolloutEvent, Stamped } from '../domain/event.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import type { Plan } from '../domain/plan.ts'
+import { measureWords } from './measure.ts'
 import { bytes, many, names, number, oneLine, stepWords } from './words.ts'
 
 export type Told = {
@@ -18,6 +19,8 @@ export type Teller = (event: Stamped) => Told | null
 
 export const THROTTLE_MS = 10_000
 const FIRST_WAIT_MS = 1_000
+/** Load is told twice as often: a test alone may be over in ten seconds. */
+const MEASURE_MS = 5_000
 
 /** Remembers what it told, and when. */
 export function createTeller(): Teller {
@@ -25,13 +28,13 @@ export function createTeller(): Teller {
   const lastError = new Map<string, string>()
   let failedSeen = 0
   /** @param first whether the very first one is told at once */
-  const isDue = (key: string, at: number, first: boolean): boolean => {
+  const isDue = (key: string, at: number, first: boolean, everyMs = THROTTLE_MS): boolean => {
     const last = toldAt.get(key)
     if (last === undefined) {
       toldAt.set(key, at)
       return first
     }
-    if (at - last < THROTTLE_MS) return false
+    if (at - last < everyMs) return false
     toldAt.set(key, at)
     return true
   }
@@ -52,6 +55,12 @@ export function createTeller(): Teller {
         const worse = event.failed > failedSeen
         failedSeen = event.failed
         if (!isDue('probe', at, false) && !(worse && isDue('probe-failed', at, true))) return null
+        break
+      }
+      case 'load.progress':
+      case 'gate.progress': {
+        const what = event.type === 'load.progress' ? event.load : event.gate
+        if (!isDue(`measure:${what}:${event.progress.phase}`, at, false, MEASURE_MS)) return null
         break
       }
       case 'step.failed':
@@ -117,6 +126,10 @@ function tell(event: RolloutEvent): Told | null {
       return say(event.detail === 'running' ? 'detail' : 'info', `${doing(event.step)}: ${event.detail}`)
     case 'probe.progress':
       return say(event.failed > 0 ? 'warning' : 'info', `probe: ${probeWords(event)}`)
+    case 'load.progress':
+      return say('info', measureWords(event.progress))
+    case 'gate.progress':
+      return say('info', `gate ${event.gate}: ${measureWords(event.progress)}`)
     case 'question':
       return say('info', `waiting for an answer: ${event.question}`)
     case 'notice':

@@ -3,6 +3,7 @@
 import type { Stamped } from '../domain/event.ts'
 import type { HostName } from '../domain/host.ts'
 import type { Plan } from '../domain/plan.ts'
+import type { MeasureProgress } from '../domain/progress.ts'
 import { intentWords, percent, probeWords } from './tell.ts'
 import { bytes, many, oneLine, stepWords } from './words.ts'
 
@@ -28,6 +29,8 @@ export type View = {
   batch: string
   probe: string
   probeFailed: boolean
+  /** The measurement that goes on now. */
+  measure: { readonly name: string; readonly progress: MeasureProgress } | null
   /** Last lines of a build or of a hook on this machine, newest last. */
   output: readonly string[]
 }
@@ -45,6 +48,7 @@ export function createView(): View {
     batch: '',
     probe: '',
     probeFailed: false,
+    measure: null,
     output: [],
   }
 }
@@ -82,6 +86,16 @@ export function follow(view: View, event: Stamped): void {
       view.probe = probeWords(event)
       view.probeFailed = event.failed > 0
       break
+    case 'load.progress':
+      view.measure = { name: `load ${event.load}`, progress: event.progress }
+      break
+    case 'gate.progress':
+      view.measure = { name: `gate ${event.gate}`, progress: event.progress }
+      break
+    case 'gate.judged':
+    case 'rollout.closed':
+      view.measure = null
+      break
     case 'output':
       view.output = [...view.output, oneLine(event.line.text, 500)].slice(-TAIL)
       break
@@ -89,6 +103,7 @@ export function follow(view: View, event: Stamped): void {
       // The way back is a story of its own, with its own times.
       for (const name of event.hosts) view.hosts.delete(name)
       view.output = []
+      view.measure = null
       break
     case 'step.started':
     case 'step.waiting':

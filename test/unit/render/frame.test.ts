@@ -39,6 +39,7 @@ function sixty(): FrameInput {
         ],
       }),
     ],
+    panel: [],
     foot: ['  probe  1,203 requests, 0 failed, worst gap 12 ms'],
     tail: ['compiled 214 files'],
   }
@@ -69,7 +70,7 @@ describe('a frame', () => {
         ],
       }),
     ]
-    const lines = frameLines({ head: '', ms: 0, rows, foot: [], tail: [] }, { columns: 80, rows: 10 }, PLAIN, 0)
+    const lines = frameLines({ head: '', ms: 0, rows, panel: [], foot: [], tail: [] }, { columns: 80, rows: 10 }, PLAIN, 0)
     expect(lines).toHaveLength(9)
     for (const name of ['web-41', 'web-42', 'web-43', 'web-44', 'web-45']) expect(lines.join('\n')).toContain(name)
     expect(lines.join('\n')).toMatch(/20 hosts done/)
@@ -114,6 +115,7 @@ describe('a frame', () => {
       head: title,
       ms: fc.nat(),
       rows: fc.array(top, { maxLength: 8 }),
+      panel: fc.array(title, { maxLength: 12 }),
       foot: fc.array(title, { maxLength: 2 }),
       tail: fc.array(title, { maxLength: 3 }),
     })
