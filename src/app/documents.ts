@@ -45,7 +45,7 @@ export function rolloutDocument(result: RolloutResult): RolloutDocument {
     hosts: plan === null ? [] : hostsOf(plan, run, events),
     probe: result.probe,
     gates: events.flatMap((event) =>
-      event.type === 'gate.judged' ? [{ name: event.gate, batch: event.batch, verdict: event.verdict, clauses: [] }] : [],
+      event.type === 'gate.judged' ? [{ name: event.gate, batch: event.batch, verdict: event.verdict, clauses: event.clauses ?? [] }] : [],
     ),
     minReadySeen: run?.minReadySeen ?? null,
     durationMs: Math.round(result.durationMs),
@@ -91,6 +91,7 @@ const REACHED: Readonly<Record<Step['kind'], HostPhase>> = {
   restart: 'started',
   stop: 'drained',
   prove: 'healthy',
+  calibrate: 'drained',
   gate: 'gated',
   enable: 'serving',
 }

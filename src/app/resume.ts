@@ -6,7 +6,7 @@ import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { Facts } from '../domain/facts.ts'
 import type { HostName } from '../domain/host.ts'
 import type { LedgerEntry } from '../domain/ledger.ts'
-import { type Checkpoint, type Plan, refusalOf } from '../domain/plan.ts'
+import { type Checkpoint, type Plan, refusalOf, type Track } from '../domain/plan.ts'
 import type { RolloutRecord } from '../domain/ports.ts'
 import { recover } from '../journal/recover.ts'
 import type { Progress } from '../journal/replay.ts'
@@ -142,21 +142,27 @@ async function promoted(work: Work, progress: Progress): Promise<Progress> {
   }
   const hosts = hostsOf(progress.plan).filter((host) => isReached(work.facts, host))
   await Promise.all(hosts.map((host) => work.session.port(host).note(work.rollout, waiting.id, 'done', 'promoted', work.context.signal)))
-  work.emit({ type: 'notice', message: `promoted: ${waiting.kind === 'approve' ? waiting.question : waiting.kind}` })
+  work.emit({ type: 'notice', message: `promoted: ${waiting.kind === 'approve' ? waiting.question : `gate ${waiting.gate}`}` })
   return { ...progress, done: new Set([...progress.done, waiting.id]) }
 }
 
 /** The first thing that is not passed, where everything before it is. */
 function pendingQuestion(progress: Progress): Extract<Checkpoint, { kind: 'approve' | 'gate' }> | null {
   for (const batch of progress.plan.batches) {
-    const moved = batch.tracks.every((track) => progress.failed.has(track.host) || track.steps.every((step) => progress.done.has(step.id)))
-    if (!moved) return null
+    const open = batch.tracks.filter((track) => !progress.failed.has(track.host) && !track.steps.every((step) => progress.done.has(step.id)))
+    if (open.length > 0) return open.flatMap((track) => waitingGate(progress, track) ?? [])[0] ?? null
     for (const checkpoint of batch.after) {
       if (progress.done.has(checkpoint.id)) continue
       return checkpoint.kind === 'approve' || checkpoint.kind === 'gate' ? checkpoint : null
     }
   }
   return null
+}
+
+/** A gate in the middle of a host's way, where everything before it is done. */
+function waitingGate(progress: Progress, track: Track): Extract<Checkpoint, { kind: 'gate' }> | null {
+  const next = track.steps.find((step) => !progress.done.has(step.id))
+  return next?.kind === 'gate' && progress.touched.has(next.id) ? { id: next.id, kind: 'gate', gate: next.gate } : null
 }
 
 /** Going on needs every host that is still to be moved; the way back goes on without those that are gone. @throws RollgateError, exit 4 */

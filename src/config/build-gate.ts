@@ -22,6 +22,7 @@ export function gateSettings(
       hostEffect: confidence.host_effect,
     },
     onInconclusive: { extend: more?.extend ?? 1, otherwise: more?.then ?? inconclusive },
+    calibrateMs: gate.calibrate ?? null,
     onInvalid: { retry: invalid.retry, otherwise: invalid.then },
   }
 }

@@ -152,6 +152,7 @@ function balancersOf(balancer: MergedBalancer): readonly BalancerSettings[] {
 
 function stepSetting(step: MergedStep, index: number): StepSetting {
   if (step.deploy !== undefined) return { kind: 'deploy', to: step.deploy }
+  if (step.gate !== undefined) return { kind: 'gate', gate: step.gate }
   if (step.pause !== undefined) return { kind: 'pause', ms: step.pause }
   if (step.hook !== undefined) return { kind: 'hook', hook: hookOf(`step-${index + 1}`, step.hook) }
   return { kind: 'approve', question: step.approve ?? '' }

@@ -4,11 +4,11 @@ import { isRelative } from '../domain/clause.ts'
 import { parseClause } from '../domain/clause-parse.ts'
 import { exactlyOne, type RuleContext } from './rules-role.ts'
 import { nearest, showText } from './text.ts'
-import { itemsOf, keyOf, type MapNode, namesIn, nodeAt, type Path, placeOf, textAt } from './tree.ts'
+import { itemsOf, keyOf, type MapNode, type Node, namesIn, nodeAt, type Path, placeOf, textAt } from './tree.ts'
 import { duration } from './values.ts'
 
 export const GATE_KINDS = ['load', 'prometheus', 'command', 'approval', 'import'] as const
-const OF_LOADS = ['at', 'when', 'against', 'confidence']
+const OF_LOADS = ['at', 'when', 'against', 'calibrate', 'confidence']
 
 export function checkGates(context: RuleContext): void {
   for (const name of namesIn(context.root, ['gates'])) {
@@ -93,4 +93,19 @@ function loadGate({ root, report }: RuleContext, path: Path, node: MapNode): voi
     report(when.at, when.value.key, 'an isolated host gets nothing from the balancer: use `at: canary`')
   if (when !== undefined && isolated && baseline === 'in-rotation')
     report(when.at, when.value.key, 'both hosts serve `in-rotation`: use `when: serving`, or `baseline: drained-peer`')
+  if (when !== undefined && textAt(root, [...path, 'when']) === 'serving' && baseline === 'drained-peer')
+    report(when.at, when.value.key, 'a drained peer is compared with an isolated host: use `when: isolated`, or `baseline: in-rotation`')
+  const restart = nodeAt(root, [...path, 'against', 'restart'])
+  if (restart?.kind === 'scalar' && restart.value === true && baseline !== 'drained-peer')
+    report(restart.at, restart.key, 'restarts the old host, which must be out of rotation for it: use `baseline: drained-peer`')
+}
+
+/** As build-gate.ts decides it. */
+export function isIsolatedGate(root: Node, name: string): boolean {
+  const path: Path = ['gates', name]
+  if (textAt(root, [...path, 'load']) === undefined) return false
+  const when = textAt(root, [...path, 'when'])
+  if (when !== undefined) return when === 'isolated'
+  const baseline = textAt(root, [...path, 'against', 'baseline'])
+  return (textAt(root, [...path, 'at']) ?? 'canary') === 'canary' && (baseline === undefined || baseline === 'drained-peer')
 }

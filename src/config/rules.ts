@@ -2,10 +2,10 @@
 // tree and not the schema's result, so that it speaks even while some other value is wrong; it stays silent about what
 // the schema says already.
 import type { Report } from './problems.ts'
-import { checkGates } from './rules-gate.ts'
+import { checkGates, isIsolatedGate } from './rules-gate.ts'
 import { checkLoads } from './rules-load.ts'
 import { checkRole, exactlyOne, type RuleContext } from './rules-role.ts'
-import { showText } from './text.ts'
+import { nearest, showText } from './text.ts'
 import { itemsOf, keyOf, type Node, namesIn, nodeAt, type Path, placeOf, textAt } from './tree.ts'
 import { share } from './values.ts'
 
@@ -69,7 +69,7 @@ function sharedPaths({ root, report }: RuleContext): void {
   }
 }
 
-const STEP_KINDS = ['deploy', 'pause', 'approve', 'hook'] as const
+const STEP_KINDS = ['deploy', 'gate', 'pause', 'approve', 'hook'] as const
 
 function steps(context: RuleContext): void {
   const { root, report } = context
@@ -82,6 +82,7 @@ function steps(context: RuleContext): void {
     const path = ['rollout', 'steps', index]
     exactlyOne(context, path, STEP_KINDS)
     onlyHere(context, [...path, 'hook'], 'local', 'a step between batches runs on this machine')
+    gateStep(context, path, deploys)
     const deploy = nodeAt(root, [...path, 'deploy'])
     if (deploy === undefined) return
     deploys += 1
@@ -93,6 +94,16 @@ function steps(context: RuleContext): void {
     last.set(parsed.value.kind, Math.max(size, before))
   })
   if (deploys === 0) report(placeOf(root, ['rollout', 'steps']), node.key, 'needs at least one `deploy` step')
+}
+
+/** A gate that is there; an isolated one needs a deploy before it, whose hosts it holds back. */
+function gateStep({ root, report }: RuleContext, path: readonly (string | number)[], deploys: number): void {
+  const wanted = textAt(root, [...path, 'gate'])
+  const at = nodeAt(root, [...path, 'gate'])
+  if (wanted === undefined || at === undefined) return
+  const gates = namesIn(root, ['gates'])
+  if (!gates.includes(wanted)) return report(at.at, at.key, `${showText(wanted)} is not under \`gates\``, nearest(wanted, gates))
+  if (deploys === 0 && isIsolatedGate(root, wanted)) report(at.at, at.key, 'is isolated: it needs a `deploy` step before it, whose hosts it measures')
 }
 
 function hookMoment(context: RuleContext, moment: string): void {

@@ -50,6 +50,10 @@ export const gate = object({
     ),
     'An old host gets the same requests at the same moments; clauses may say `baseline`',
   ),
+  calibrate: doc(
+    optional(value(duration('0s'))),
+    'How long the same hosts are compared before the push, to know how much they differ by themselves; `0s`: never. Default: half the longest time of the load, 15 s to 2 min',
+  ),
   prometheus: doc(optional(prometheus), 'Asks a metrics server'),
   command: doc(
     optional(

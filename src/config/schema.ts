@@ -81,6 +81,10 @@ const hooks = object({
 
 const step = object({
   deploy: doc(optional(value(share({ zero: false }))), 'Until so many hosts run the new release; cumulative, percentages round up'),
+  gate: doc(
+    optional(value(names.gateName)),
+    'A gate of `gates`. An isolated one belongs to the `deploy` before it and runs before those hosts are enabled',
+  ),
   pause: doc(optional(value(duration())), 'Wait'),
   approve: doc(optional(value(names.words)), 'Ask a person; `--yes` does not answer'),
   hook: doc(optional(localHook), 'A command between two batches'),

@@ -15,7 +15,6 @@ type Unbuilt = {
 export const UNBUILT: readonly Unbuilt[] = [
   { key: 'notify' },
   { key: 'inventory' },
-  { key: 'rollout.steps.gate', whole: true },
   { key: 'rollout.steps.weight', whole: true },
   { key: 'balancer.kind', values: ['nginx', 'caddy', 'http', 'command'], whole: true },
   { key: 'balancer.mode' },

@@ -2,6 +2,7 @@
 // report is fed from this one union; stamped once, fanned out to all.
 import type { OutputLine } from './command.ts'
 import type { ErrorInfo } from './error.ts'
+import type { ClauseResult } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { Outcome } from './outcome.ts'
 import type { Plan, StepId } from './plan.ts'
@@ -29,6 +30,7 @@ export type DurableEvent =
       readonly batch: string
       readonly verdict: GateVerdict
       readonly summary: string
+      readonly clauses?: readonly ClauseResult[]
     }
   | { readonly type: 'host.failed'; readonly host: HostName; readonly error: ErrorInfo }
   | { readonly type: 'undo.opened'; readonly because: ErrorInfo; readonly hosts: readonly HostName[] }

@@ -1,9 +1,9 @@
 // A gate as data: what `gates:` of rollgate.yml becomes, the plan of one measurement, and what was made of it. The
 // evidence in between is in evidence.ts.
-import type { Clause, ClauseMode } from './clause.ts'
+import { type Clause, type ClauseMode, isRelative } from './clause.ts'
 import type { GateVerdict } from './event.ts'
 import type { Evidence } from './evidence.ts'
-import type { TargetSummary } from './load.ts'
+import type { LoadSettings, TargetSummary } from './load.ts'
 
 // --- what somebody asks for ---
 
@@ -59,6 +59,19 @@ export type GateSettings = {
   readonly confidence: Confidence
   readonly onInconclusive: { readonly extend: number; readonly otherwise: 'pause' | 'fail' | 'pass' }
   readonly onInvalid: { readonly retry: number; readonly otherwise: 'fail' | 'pause' }
+  /** How long the same hosts are measured before the push; null: half the longest time of the load, 15 s to 2 min. 0: never. */
+  readonly calibrateMs?: number | null
+}
+
+const CALIBRATION_MS = { least: 15_000, most: 120_000 }
+
+/** How long a gate is calibrated; 0 where nothing of it rests on how much hosts differ. */
+export function calibrationMs(gate: GateSettings, load: LoadSettings): number {
+  const asks = gate.pass.some((clause) => isRelative(clause) && (clause.metric.kind === 'quantile' || (clause.metric.kind === 'slow' && clause.metric.aboveMs === null)))
+  if (!asks || load.model.kind !== 'paced') return 0
+  const given = gate.calibrateMs ?? null
+  if (given !== null) return given
+  return Math.round(Math.min(CALIBRATION_MS.most, Math.max(CALIBRATION_MS.least, load.duration.atMostMs / 2)) / 1000) * 1000
 }
 
 export const DEFAULT_CONFIDENCE: Confidence = { falseAlarm: 0.01, falsePass: 0.05, looks: 4, hostEffect: 0.05 }

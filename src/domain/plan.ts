@@ -9,6 +9,9 @@ export type StepId = string
 /** One repeatable move. Each is an *ensure*: doing it twice leaves the same state. */
 export type Step = { readonly id: StepId; readonly host: HostName } & StepAction
 
+/** `borrows`: an old host is taken out of rotation as its control. */
+export type GateStep = { readonly gate: string; readonly borrows?: true }
+
 export type StepAction =
   /** Out of rotation on every balancer: drain, in-flight 0 on all, maintenance where there is one. */
   | { readonly kind: 'drain'; readonly deadlineMs: number; readonly onDeadline: 'fail' | 'cut' | 'continue' }
@@ -21,8 +24,10 @@ export type StepAction =
   | { readonly kind: 'stop' }
   /** Healthy n in a row over healthy_for, answered by this very release. */
   | { readonly kind: 'prove'; readonly release: ReleaseId | null }
+  /** Out of rotation and still on the old release: how much this host differs from the gate's baseline by itself. */
+  | ({ readonly kind: 'calibrate' } & GateStep)
   /** when: isolated — before this host is enabled. */
-  | { readonly kind: 'gate'; readonly gate: string }
+  | ({ readonly kind: 'gate' } & GateStep)
   /** Back in rotation as it was before: checked out of traffic first, then ready, then the balancer itself says up. */
   | { readonly kind: 'enable' }
 
@@ -51,9 +56,10 @@ export type Track = {
 }
 
 export type Checkpoint =
+  | ({ readonly id: StepId; readonly kind: 'calibrate' } & GateStep)
   | { readonly id: StepId; readonly kind: 'pause'; readonly ms: number }
   | { readonly id: StepId; readonly kind: 'approve'; readonly question: string }
-  | { readonly id: StepId; readonly kind: 'gate'; readonly gate: string }
+  | ({ readonly id: StepId; readonly kind: 'gate' } & GateStep)
   | { readonly id: StepId; readonly kind: 'hook'; readonly hook: Hook }
 
 /** Hosts moved together; what follows it must be passed before the next batch. */
@@ -111,6 +117,8 @@ export type Plan = {
   readonly groups: Readonly<Record<string, { readonly hosts: readonly HostName[]; readonly ready: readonly HostName[] }>>
   /** Unreachable hosts left out (`unreachable: skip`). */
   readonly skipped: readonly HostName[]
+  /** `--skip-gates`: gates that the configuration asks for and this rollout leaves out. */
+  readonly skippedGates?: { readonly gates: readonly string[]; readonly reason: string }
   readonly keep: number
   readonly policy: {
     readonly onFailure: 'undo' | 'halt'

@@ -4,6 +4,7 @@ import type { LoadBalancer, ServerRef } from './balancer.ts'
 import type { OutputLine } from './command.ts'
 import type { Config, DrainPolicy, Hook } from './config.ts'
 import type { DurableEvent, Emit, GateVerdict, Stamped } from './event.ts'
+import type { ClauseResult } from './gate.ts'
 import type { HealthSettings, ProbeAnswer } from './health.ts'
 import type { HostName } from './host.ts'
 import type { LedgerEntry } from './ledger.ts'
@@ -47,7 +48,8 @@ export type RolloutRecord = {
   readonly settings: RecordedSettings
 }
 
-export type RecordedSettings = Pick<Config, 'hosts' | 'defaults' | 'roles' | 'rollout' | 'hooks'>
+/** Records of an earlier version have no loads and gates. */
+export type RecordedSettings = Pick<Config, 'hosts' | 'defaults' | 'roles' | 'rollout' | 'hooks'> & Partial<Pick<Config, 'loads' | 'gates'>>
 
 /** Everything that is done on one host, over its one connection. Reconnects by itself; every mutation checks the lease. */
 export interface HostPort {
@@ -99,7 +101,33 @@ export type HostSettings = {
   readonly servers: readonly { readonly balancer: LoadBalancer; readonly ref: ServerRef }[]
 }
 
-export type GateResult = { readonly verdict: GateVerdict; readonly summary: string; readonly exitCode?: number }
+export type GateResult = {
+  readonly verdict: GateVerdict
+  /** What follows from it, by the gate's own policy; a person's `pause` is answered by `promote` or `abort`. */
+  readonly decision: 'promote' | 'stop' | 'pause'
+  /** One sentence, with the interval where there is one. */
+  readonly summary: string
+  readonly clauses: readonly ClauseResult[]
+}
+
+/** Where in a rollout a gate stands, and what it may touch. */
+export type GateAt = {
+  readonly step: Step['id']
+  readonly batch: string
+  /** One of `old` is to be taken out as control. */
+  readonly borrows: boolean
+  /** Run the new release, the latest ones last. */
+  readonly hosts: readonly HostName[]
+  /** They are out of rotation. */
+  readonly isolated: boolean
+  /** Still run the old release and serve: a baseline, the last to be moved first. */
+  readonly old: readonly HostName[]
+  /**
+   * Takes a host of `old` out of rotation for as long as `work` runs, and gives it back whatever happens.
+   * @throws RollgateError E_MIN_READY when no ready host can be spared, E_DRAIN_DEADLINE, E_BALANCER…
+   */
+  borrow<T>(host: HostName, work: () => Promise<T>): Promise<T>
+}
 
 export interface Ports {
   readonly clock: Clock
@@ -124,7 +152,10 @@ export interface Ports {
   ): Promise<void>
   /** `unanswered`: nobody there to ask. */
   approve(question: string, signal: AbortSignal): Promise<'yes' | 'no' | 'unanswered'>
-  gate(name: string, at: { readonly hosts: readonly HostName[]; readonly batch: string }, signal: AbortSignal): Promise<GateResult>
+  /** Measures and judges, again where the policy says so. @throws RollgateError E_CANCELLED */
+  gate(name: string, at: GateAt, signal: AbortSignal): Promise<GateResult>
+  /** While `at.hosts` still run the old release: how much they differ from their baseline. Never stops a rollout. @returns what it found */
+  calibrate(name: string, at: GateAt, signal: AbortSignal): Promise<string>
   /** The stream through the public entry, so far; null when there is none. */
   probeSeen(): { readonly sent: number; readonly failed: number; readonly worstGapMs: number; readonly maxFailed: number } | null
 }

@@ -4,14 +4,18 @@ import type { Hook } from '../domain/config.ts'
 import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { Batch, Checkpoint, StepId } from '../domain/plan.ts'
 import { hookIds } from '../journal/recover.ts'
+import { gateAt } from './control.ts'
 import { endsRun, noteRollout, type Run, record, waitSignal } from './run.ts'
 
 export type Passed =
   | { readonly kind: 'passed' }
   | { readonly kind: 'paused'; readonly question: string }
+  /** The operator wants something else than to wait for it. */
+  | { readonly kind: 'interrupted' }
   | { readonly kind: 'failed'; readonly because: ErrorInfo }
 
 const PASSED: Passed = { kind: 'passed' }
+const INTERRUPTED: Passed = { kind: 'interrupted' }
 
 export async function passCheckpoint(run: Run, batch: Batch, checkpoint: Checkpoint): Promise<Passed> {
   const { ports } = run.context
@@ -37,20 +41,20 @@ export async function passCheckpoint(run: Run, batch: Batch, checkpoint: Checkpo
       await pass(run, checkpoint.id, 'approved')
       return PASSED
     }
+    case 'calibrate': {
+      const note = await untilAsked(run, (asked) => ports.calibrate(checkpoint.gate, gateAt(run, whereOf(batch, checkpoint)), asked))
+      if (note === null) return INTERRUPTED
+      await pass(run, checkpoint.id, note)
+      return PASSED
+    }
     case 'gate': {
-      const hosts = run.plan.batches.flatMap((earlier) => earlier.tracks.map((track) => track.host))
-      const result = await ports.gate(checkpoint.gate, { hosts, batch: batch.id }, signal)
-      await record(run, {
-        type: 'gate.judged',
-        step: checkpoint.id,
-        gate: checkpoint.gate,
-        batch: batch.id,
-        verdict: result.verdict,
-        summary: result.summary,
-      })
-      if (result.verdict === 'inconclusive') return pause(run, checkpoint.id, `gate ${checkpoint.gate} is inconclusive: ${result.summary}`)
-      if (result.verdict !== 'pass') return refuse(run, checkpoint.id, `gate ${checkpoint.gate}: ${result.summary}`)
-      await pass(run, checkpoint.id, result.summary)
+      const result = await untilAsked(run, (asked) => ports.gate(checkpoint.gate, gateAt(run, whereOf(batch, checkpoint)), asked))
+      if (result === null) return INTERRUPTED
+      const { verdict, decision, summary, clauses } = result
+      await record(run, { type: 'gate.judged', step: checkpoint.id, gate: checkpoint.gate, batch: batch.id, verdict, summary, clauses })
+      if (decision === 'pause') return pause(run, checkpoint.id, `gate ${checkpoint.gate} is ${verdict}: ${summary}`)
+      if (decision === 'stop') return refuse(run, checkpoint.id, `gate ${checkpoint.gate}: ${summary}`)
+      await pass(run, checkpoint.id, verdict === 'pass' ? summary : `${verdict}, and passed by its policy: ${summary}`)
       return PASSED
     }
     case 'hook': {
@@ -60,6 +64,28 @@ export async function passCheckpoint(run: Run, batch: Batch, checkpoint: Checkpo
     default:
       return checkpoint satisfies never
   }
+}
+
+const whereOf = (batch: Batch, { id, borrows }: Extract<Checkpoint, { kind: 'calibrate' | 'gate' }>) =>
+  ({ step: id, batch: batch.id, borrows: borrows === true, upTo: batch.id }) as const
+
+/**
+ * No host is in hand while it measures, so the first Ctrl-C ends that at once; whoever then says `continue` has it measured
+ * afresh, and to the end. @returns null when the rollout is to stop or to go back
+ */
+async function untilAsked<T>(run: Run, work: (signal: AbortSignal) => Promise<T>): Promise<T | null> {
+  const { control } = run.context
+  const signal = waitSignal(run)
+  if (control.wish === null) {
+    try {
+      return await work(AbortSignal.any([signal, control.asked]))
+    } catch (error) {
+      if (!(error instanceof RollgateError) || error.code !== 'E_CANCELLED' || signal.aborted || !control.asked.aborted) throw error
+    }
+    await control.decided?.()
+    if (control.wish !== 'continue') return null
+  }
+  return work(signal)
 }
 
 /** The process may end here, the rollout does not: its ledgers say that it waits for an answer. */

@@ -8,10 +8,11 @@ import { failureDetail, hostEntry } from '../journal/recover.ts'
 import type { Progress } from '../journal/replay.ts'
 import { guarded, tooFewReady } from './capacity.ts'
 import { passCheckpoint, probeBreach, runLocalHooks } from './checkpoint.ts'
+import { returnControls } from './control.ts'
 import { finishHosts, hurryHome } from './finish.ts'
 import { strayed } from './place.ts'
 import { endsRun, noteRollout, type Run, record, startRun } from './run.ts'
-import { runSteps, takesOut } from './track.ts'
+import { isPause, runSteps, takesOut } from './track.ts'
 import { isTouched, undoAll, undoTrack, wayBackSteps } from './undo.ts'
 
 export type Execution = { readonly outcome: Outcome; readonly run: Run }
@@ -33,6 +34,7 @@ type Forward =
 export async function execute(progress: Progress, context: ExecuteContext): Promise<Execution> {
   const run = startRun(progress, context)
   try {
+    await returnControls(run)
     if (progress.direction === 'undo') return await close(run, await wayBack(run, progress.because ?? bugInfo('undo without a reason')))
     const forward = await goForward(run)
     switch (forward.kind) {
@@ -76,6 +78,7 @@ async function goForward(run: Run): Promise<Forward> {
     if (wish !== null) return wish
     const failed = await runBatch(run, batch)
     if (failed !== null) return { kind: 'failed', because: failed }
+    if (run.paused !== null) return { kind: 'paused', ...run.paused }
     for (const checkpoint of batch.after) {
       const asked = await interrupted(run)
       if (asked !== null) return asked
@@ -94,6 +97,7 @@ async function atCheckpoint(run: Run, batch: Batch, checkpoint: Checkpoint): Pro
   const passed = await passCheckpoint(run, batch, checkpoint)
   if (passed.kind === 'passed') return null
   if (passed.kind === 'paused') return { kind: 'paused', at: checkpoint.id, question: passed.question }
+  if (passed.kind === 'interrupted') return interrupted(run)
   return { kind: 'failed', because: passed.because }
 }
 
@@ -120,6 +124,7 @@ async function runBatch(run: Run, batch: Batch): Promise<ErrorInfo | null> {
         else await runSteps(run, track, track.steps, () => run.stopped)
       } catch (error) {
         if (endsRun(error)) thrown ??= error
+        else if (isPause(error)) run.paused ??= pauseOf(track, error)
         else
           await hostFailed(run, track, error).catch((second: unknown) => {
             thrown ??= second
@@ -128,17 +133,17 @@ async function runBatch(run: Run, batch: Batch): Promise<ErrorInfo | null> {
     },
     {
       patienceMs: run.plan.policy.progressDeadlineMs,
-      enough: () => run.stopped || thrown !== null,
+      enough: () => run.stopped || run.paused !== null || thrown !== null,
       takesOut: (track) => takesOut(run, run.failed.has(track.host) ? wayBackSteps(run, track) : track.steps),
     },
   )
   if (thrown !== null) throw thrown
   const first = left[0]
-  if (first !== undefined && !run.stopped) await hostFailed(run, first, tooFewReady(first, run))
+  if (first !== undefined && !run.stopped && run.paused === null) await hostFailed(run, first, tooFewReady(first, run))
   if (run.stopped) return run.because
   const breach = probeBreach(run)
   if (breach !== null) return breach
-  run.context.emit({ type: 'batch.done', batch: batch.id })
+  if (run.paused === null) run.context.emit({ type: 'batch.done', batch: batch.id })
   return null
 }
 
@@ -162,7 +167,16 @@ async function hostFailed(run: Run, track: Track, error: unknown): Promise<void>
   await restoreHost(run, track)
 }
 
-const isOverBudget = (run: Run): boolean => run.failed.size > 0 && run.failed.size + run.plan.skipped.length > run.plan.policy.failureBudget
+/** The budget is for hosts. A gate that says no speaks of the release, on whichever host it was seen. */
+function isOverBudget(run: Run): boolean {
+  if ([...run.failed.values()].some((info) => info.code === 'E_GATE_FAILED')) return true
+  return run.failed.size > 0 && run.failed.size + run.plan.skipped.length > run.plan.policy.failureBudget
+}
+
+function pauseOf(track: Track, error: unknown): Run['paused'] {
+  const at = track.steps.find((step) => step.kind === 'gate')?.id ?? track.host
+  return { at, question: errorInfo(error).message }
+}
 
 async function restoreHost(run: Run, track: Track): Promise<void> {
   if (isTouched(run, track)) await undoTrack(run, track)

@@ -24,6 +24,8 @@ export type Run = {
   /** Without a balancer, what we know of who serves. */
   readonly serving: Set<HostName>
   because: ErrorInfo | null
+  /** The first question of a gate in the middle of a host's way: no new host is begun. */
+  paused: { readonly at: StepId; readonly question: string } | null
   /** Set by a failure beyond the budget: other tracks end the step in hand. */
   stopped: boolean
   minReadySeen: number | null
@@ -46,6 +48,7 @@ export function startRun(progress: Progress, context: ExecuteContext): Run {
     inHand: new Set(),
     serving: new Set(Object.values(plan.groups).flatMap((group) => group.ready)),
     because: progress.because,
+    paused: null,
     stopped: false,
     minReadySeen: null,
     began: context.ports.clock.now(),

@@ -159,7 +159,18 @@ function portsOf(world: World, plan: Plan): Ports {
     }),
     localHook: async () => undefined,
     approve: async () => 'yes',
-    gate: async () => ({ verdict: 'pass', summary: 'simulated' }),
+    gate: async (_name, { hosts, old, borrows, borrow }) => {
+      const no = hosts.find((host) => fails(world, hostIn(world, host), 'gate'))
+      const [control] = old
+      if (control !== undefined && borrows) await borrow(control, async () => undefined)
+      if (no === undefined) return { verdict: 'pass', decision: 'promote', summary: 'simulated', clauses: [] }
+      return { verdict: 'fail', decision: 'stop', summary: `${no} did not pass (simulated)`, clauses: [] }
+    },
+    calibrate: async (_name, { old, borrows, borrow }) => {
+      const [control] = old
+      if (control !== undefined && borrows) await borrow(control, async () => undefined)
+      return 'simulated'
+    },
     probeSeen: () => null,
   }
 }

@@ -3,10 +3,11 @@
 import { type ErrorCode, RollgateError } from '../domain/error.ts'
 import type { RecordedServer, Step, Track } from '../domain/plan.ts'
 import type { PhaseResult, RemoteStep } from '../domain/ports.ts'
+import { gateAt } from './control.ts'
 import { proveHealthy } from './healthy.ts'
 import { comeBack, goOut, statesBefore } from './place.ts'
 import { isIn, isOut, snapshot } from './rotation.ts'
-import { began, broke, ended, endsRun, type Run, record, waitSignal } from './run.ts'
+import { began, broke, ended, endsRun, noteRollout, type Run, record, waitSignal } from './run.ts'
 
 /** How long a host that vanished in the middle of a phase may take to come back. */
 const RECONNECT_MS = 60_000
@@ -48,6 +49,11 @@ const OUTAGE: ReadonlySet<string> = new Set<ErrorCode>([
   'E_CONNECT_REFUSED',
   'E_BALANCER_UNREACHABLE',
 ])
+
+/** A gate could not say, and its policy is to ask a person. */
+export function isPause(error: unknown): boolean {
+  return error instanceof RollgateError && error.code === 'E_PAUSED'
+}
 
 function isOutage(error: unknown): boolean {
   return error instanceof RollgateError && OUTAGE.has(error.code)
@@ -99,8 +105,8 @@ async function runStep(run: Run, track: Track, step: Step): Promise<void> {
     const note = await act(run, track, step)
     await ended(run, step, true, note)
   } catch (error) {
-    // Interrupted: the step stays in doubt, which is the truth.
-    if (!endsRun(error)) await broke(run, step, error)
+    // Interrupted, or waiting for a person: the step stays in doubt, which is the truth.
+    if (!endsRun(error) && !isPause(error)) await broke(run, step, error)
     throw error
   }
 }
@@ -143,18 +149,20 @@ async function act(run: Run, track: Track, step: Step): Promise<string> {
       run.serving.add(track.host)
       return note
     }
+    case 'calibrate':
+      return ports.calibrate(step.gate, gateAt(run, isolatedAt(step)), signal)
     case 'gate': {
-      const result = await ports.gate(step.gate, { hosts: [track.host], batch: 'isolated' }, signal)
-      await record(run, {
-        type: 'gate.judged',
-        step: step.id,
-        gate: step.gate,
-        batch: 'isolated',
-        verdict: result.verdict,
-        summary: result.summary,
-      })
-      if (result.verdict !== 'pass') throw new RollgateError('E_GATE_FAILED', `gate ${step.gate}: ${result.summary}`, { host: track.host })
-      return result.summary
+      const result = await ports.gate(step.gate, gateAt(run, isolatedAt(step)), signal)
+      const { verdict, decision, summary, clauses } = result
+      await record(run, { type: 'gate.judged', step: step.id, gate: step.gate, batch: 'isolated', verdict, summary, clauses })
+      if (decision === 'pause') {
+        // The host waits out of rotation: what nobody vouches for yet serves nobody.
+        await noteRollout(run, step.id, 'started', 'paused')
+        throw new RollgateError('E_PAUSED', `gate ${step.gate} is ${verdict}: ${summary}`, { host: track.host })
+      }
+      if (decision === 'stop') throw new RollgateError('E_GATE_FAILED', `gate ${step.gate}: ${summary}`, { host: track.host })
+      await port.note(run.context.rollout, step.id, 'done', '-', run.context.signal)
+      return verdict === 'pass' ? summary : `${verdict}, and passed by its policy: ${summary}`
     }
     case 'hook':
     case 'activate':
@@ -165,6 +173,9 @@ async function act(run: Run, track: Track, step: Step): Promise<string> {
       return step satisfies never
   }
 }
+
+const isolatedAt = ({ id, host, borrows }: Extract<Step, { kind: 'calibrate' | 'gate' }>) =>
+  ({ step: id, batch: 'isolated', borrows: borrows === true, host }) as const
 
 /** For the ledger: whether we took the host out of a rotation it was in (`was-in`), or an operator had (`was-out`). */
 function was(rotation: readonly RecordedServer[]): string {

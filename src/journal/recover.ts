@@ -49,6 +49,8 @@ export function recover(plan: Plan, rollout: string, ledgers: ReadonlyMap<HostNa
       for (const step of way) put(step.id, entries)
       earlierSteps(way, done, inDoubt)
     }
+    // It may have been taken out as the control of a gate.
+    put(`${track.host}/control`, entries)
     // A host that failed before its process was touched is only enabled again.
     put(`${track.host}/undo/enable`, entries)
   }

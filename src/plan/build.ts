@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type { ServerState } from '../domain/balancer.ts'
 import { appHosts, type Config, roleOf, type StepSetting, settingsOf } from '../domain/config.ts'
 import type { Facts, HostFacts, ReachableHost } from '../domain/facts.ts'
+import type { GateSettings } from '../domain/gate.ts'
 import type { Host, HostName } from '../domain/host.ts'
 import {
   type Batch,
@@ -17,6 +18,7 @@ import {
 } from '../domain/plan.ts'
 import type { ReleaseId } from '../domain/release.ts'
 import { shareOf } from '../domain/share.ts'
+import { comparesRequests, gateOf, gateStep, gatesIn, isIsolated, isolatedAfter, needsCalibration, refuseGates, withoutGates } from './gates.ts'
 import { type Candidate, type Capacity, cutBatches, orderHosts } from './order.ts'
 import { isOurs, ownWithdrawals } from './situation.ts'
 import { forwardSteps, type Move, undoSteps } from './tracks.ts'
@@ -29,6 +31,8 @@ export type PlanInput = {
   readonly intent: Intent
   /** Hosts to touch; null: all. Others still count for min_ready. */
   readonly only: ReadonlySet<HostName> | null
+  /** Why the gates are left out; null: they are not. */
+  readonly skipGates?: string | null
 }
 
 export type PlanResult = { readonly plan: Plan; readonly refusals: readonly Refusal[] }
@@ -87,7 +91,8 @@ export function buildPlan(input: PlanInput): PlanResult {
   }
 
   const minReady = Object.fromEntries([...groups].map(([name, group]) => [name, group.min]))
-  const batches = batchesOf(input, moves, unchanged.length, groups, refusals)
+  const left = leftOut(input, moves)
+  const batches = batchesOf(input, moves, unchanged.length, groups, refusals, left)
   const ordinary = intent.kind === 'deploy'
   const body = {
     version: 1 as const,
@@ -103,6 +108,7 @@ export function buildPlan(input: PlanInput): PlanResult {
     onFailureHooks: config.hooks.on_failure,
     unchanged,
     skipped,
+    ...(left === null || left.gates.length === 0 || moves.length === 0 ? {} : { skippedGates: left }),
     groups: Object.fromEntries([...groups].map(([name, group]) => [name, { hosts: group.hosts, ready: group.ready }])),
     keep: config.release.keep,
     policy: {
@@ -113,6 +119,7 @@ export function buildPlan(input: PlanInput): PlanResult {
       progressDeadlineMs: config.rollout.progressDeadlineMs,
     },
   }
+  refusals.push(...refuseGates(config, batches, body))
   const id = createHash('sha256').update(JSON.stringify(body)).digest('hex').slice(0, 12)
   return { plan: { id, ...body }, refusals }
 }
@@ -226,11 +233,14 @@ function batchesOf(
   running: number,
   groups: ReadonlyMap<string, Group>,
   refusals: Refusal[],
+  left: Plan['skippedGates'] | null,
 ): readonly Batch[] {
   const { config, intent, facts } = input
   const { rollout } = config
   const steps: readonly StepSetting[] =
-    intent.kind === 'deploy' ? rollout.steps : [{ kind: 'deploy', to: { kind: 'percent', percent: 100 } }]
+    intent.kind === 'deploy'
+      ? withoutGates(rollout.steps, new Set(left?.gates ?? []))
+      : [{ kind: 'deploy', to: { kind: 'percent', percent: 100 } }]
   const total = moves.length + running
   const capacity = new Map<string, Capacity>([...groups].map(([name, group]) => [name, { ready: group.ready.length, min: group.min }]))
   const candidates = moves.map(({ host }): Candidate => {
@@ -240,32 +250,57 @@ function batchesOf(
   let waiting = [...orderHosts(candidates, rollout.spread)]
   let done = running
   const batches: Batch[] = []
+  const first = calibrationsBefore(config, steps)
+  if (first.length > 0 && moves.length > 0) batches.push({ id: 'b0', title: 'before the first host', tracks: [], after: first })
+  // Of a deploy that finds its hosts moved already: those of the next one are measured instead.
+  let carried: readonly string[] = []
 
   for (const [index, step] of steps.entries()) {
     if (step.kind === 'deploy') {
       const wanted = waiting.slice(0, Math.max(0, shareOf(step.to, total) - done))
       const cut = cutBatches(wanted, { atOnce: rollout.atOnce, spread: rollout.spread }, capacity)
       if (cut.blocked !== null && !refusals.some((refusal) => refusal.code === 'E_MIN_READY')) refusals.push(tooFew(cut.blocked, groups))
+      const isolated = [...new Set([...carried, ...isolatedAfter(config, steps, index)])].map((name) => gateOf(config, name))
+      carried = cut.batches.length === 0 ? isolated.map(({ name }) => name) : []
       for (const batch of cut.batches) {
-        const id = `b${batches.length + 1}`
-        const title = batches.length === 0 && shareOf(step.to, total) < total ? 'canary' : `batch ${batches.length + 1}`
-        const tracks = batch.map((candidate) => trackOf(input, moves, candidate, facts.rotation[candidate.host] ?? []))
-        batches.push({ id, title, tracks, after: [] })
+        const count = batches.filter(({ id }) => id !== 'b0').length
+        const title = count === 0 && shareOf(step.to, total) < total ? 'canary' : `batch ${count + 1}`
+        const tracks = batch.map((candidate) => trackOf(input, moves, candidate, facts.rotation[candidate.host] ?? [], isolated))
+        batches.push({ id: `b${count + 1}`, title, tracks, after: [] })
       }
       done += wanted.length
       waiting = waiting.filter((candidate) => !wanted.includes(candidate))
       continue
     }
     // What stands between two deploys is passed after the batch before it; with nothing left to move it has no meaning.
-    if (moves.length === 0) continue
+    if (moves.length === 0 || (step.kind === 'gate' && isIsolated(gateOf(config, step.gate)))) continue
     const last = batches.at(-1) ?? { id: 'b0', title: 'before the first host', tracks: [], after: [] }
     if (batches.length === 0) batches.push(last)
-    batches[batches.length - 1] = { ...last, after: [...last.after, checkpoint(step, index)] }
+    batches[batches.length - 1] = { ...last, after: [...last.after, checkpoint(config, step, index)] }
   }
   return batches
 }
 
-function checkpoint(step: Exclude<StepSetting, { kind: 'deploy' }>, index: number): Checkpoint {
+/** `--skip-gates`, or a first deploy, which has nothing to compare with. */
+function leftOut(input: PlanInput, moves: readonly { readonly move: Move }[]): NonNullable<Plan['skippedGates']> | null {
+  const { config, intent, skipGates = null } = input
+  if (intent.kind !== 'deploy') return null
+  const names = gatesIn(config.rollout.steps)
+  if (skipGates !== null) return { gates: names, reason: skipGates }
+  if (moves.some(({ move }) => move.from !== null)) return null
+  const comparing = names.filter((name) => comparesRequests(gateOf(config, name)))
+  return { gates: comparing, reason: 'a first deploy has no old release to compare with' }
+}
+
+/** Gates that compare hosts which serve: these are calibrated before any of them is moved. */
+function calibrationsBefore(config: Config, steps: readonly StepSetting[]): readonly Checkpoint[] {
+  return gatesIn(steps)
+    .map((name) => gateOf(config, name))
+    .filter((gate) => !isIsolated(gate) && needsCalibration(config, gate))
+    .map((gate, index) => ({ id: `checkpoint/0.${index + 1}`, kind: 'calibrate', ...gateStep(gate) }))
+}
+
+function checkpoint(config: Config, step: Exclude<StepSetting, { kind: 'deploy' }>, index: number): Checkpoint {
   const id = `checkpoint/${index + 1}`
   switch (step.kind) {
     case 'pause':
@@ -273,7 +308,7 @@ function checkpoint(step: Exclude<StepSetting, { kind: 'deploy' }>, index: numbe
     case 'approve':
       return { id, kind: 'approve', question: step.question }
     case 'gate':
-      return { id, kind: 'gate', gate: step.gate }
+      return { id, kind: 'gate', ...gateStep(gateOf(config, step.gate)) }
     case 'hook':
       return { id, kind: 'hook', hook: step.hook }
     default:
@@ -286,6 +321,7 @@ function trackOf(
   moves: readonly { readonly host: Host; readonly move: Move; readonly facts: ReachableHost }[],
   candidate: Candidate,
   servers: readonly ServerState[],
+  isolated: readonly GateSettings[],
 ): Track {
   const found = moves.find(({ host }) => host.name === candidate.host)
   if (found === undefined) throw new Error(`no move for ${candidate.host}`)
@@ -303,7 +339,10 @@ function trackOf(
     host: candidate.host,
     from: found.move.from,
     to: found.move.to,
-    steps: forwardSteps(found.move, input.config, []),
+    steps: forwardSteps(found.move, input.config, {
+      gates: isolated.map(gateStep),
+      calibrate: isolated.filter((gate) => needsCalibration(input.config, gate)).map(gateStep),
+    }),
     undo: undoSteps(found.move),
     wasReady: candidate.ready,
     rotation,

@@ -1,5 +1,5 @@
 // The dry run: a plan in words. Pure lines, no colour; the renderers frame them.
-import type { Batch, Checkpoint, Plan, Step, Track } from '../domain/plan.ts'
+import type { Batch, Checkpoint, GateStep, Plan, Step, Track } from '../domain/plan.ts'
 
 /** One line each; two spaces of indent a level. */
 export function explainPlan(plan: Plan): readonly string[] {
@@ -15,6 +15,7 @@ export function explainPlan(plan: Plan): readonly string[] {
   if (plan.unchanged.length > 0) lines.push(`  unchanged: ${plan.unchanged.join(', ')}`)
   if (plan.skipped.length > 0) lines.push(`  skipped, unreachable: ${plan.skipped.join(', ')}`)
   for (const hook of plan.finally) lines.push(`  after: ${hook.name}: ${hook.run}`)
+  if (plan.skippedGates !== undefined) lines.push(`  gates left out: ${plan.skippedGates.gates.join(', ')} (${plan.skippedGates.reason})`)
   if (plan.batches.length === 0) lines.push('  nothing to do')
   return lines
 }
@@ -49,6 +50,8 @@ const sameWork = (a: Track, b: Track): boolean =>
   a.steps.map((step) => step.kind).join() === b.steps.map((step) => step.kind).join() &&
   a.undo.map((step) => step.kind).join() === b.undo.map((step) => step.kind).join()
 
+const control = (step: GateStep): string => (step.borrows === true ? ', an old host out of rotation as its control' : '')
+
 export function describeStep(step: Step): string {
   switch (step.kind) {
     case 'drain':
@@ -63,8 +66,10 @@ export function describeStep(step: Step): string {
       return 'stop, stay out'
     case 'prove':
       return step.release === null ? 'prove healthy' : `prove ${step.release} healthy`
+    case 'calibrate':
+      return `calibrate for gate ${step.gate}${control(step)}`
     case 'gate':
-      return `gate ${step.gate}`
+      return `gate ${step.gate}${control(step)}`
     case 'enable':
       return 'enable'
     default:
@@ -78,8 +83,10 @@ export function explainCheckpoint(checkpoint: Checkpoint): string {
       return `pause ${checkpoint.ms / 1000} s`
     case 'approve':
       return `ask a person: ${checkpoint.question}`
+    case 'calibrate':
+      return `calibrate for gate ${checkpoint.gate}${control(checkpoint)}`
     case 'gate':
-      return `gate ${checkpoint.gate}`
+      return `gate ${checkpoint.gate}${control(checkpoint)}`
     case 'hook':
       return `hook ${checkpoint.hook.name}: ${checkpoint.hook.run}`
     default:

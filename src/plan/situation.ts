@@ -27,7 +27,7 @@ export function ownWithdrawals(seen: ReachableHost, servers: readonly ServerStat
   if (!servers.some((server) => server.admin === 'drain' || server.admin === 'maintenance')) return false
   const rollout = abandonedOf(seen.ledger)
   if (rollout === null) return false
-  const drains = seen.ledger.filter((entry) => entry.rollout === rollout && /\/(undo\/)?drain$/.test(entry.step))
+  const drains = seen.ledger.filter((entry) => entry.rollout === rollout && /\/((undo\/)?drain|control)$/.test(entry.step))
   return drains.some((entry) => entry.state === 'started' && !entry.detail.includes('was-out'))
 }
 

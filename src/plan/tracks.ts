@@ -2,7 +2,7 @@
 // release, restart, prove, enable is right from any point (undoing step by step restarted a host that was ready again).
 import type { Config, DrainPolicy, Hook } from '../domain/config.ts'
 import type { HostName } from '../domain/host.ts'
-import type { Step, StepAction } from '../domain/plan.ts'
+import type { GateStep, Step, StepAction } from '../domain/plan.ts'
 import type { ReleaseId } from '../domain/release.ts'
 
 export type Move = {
@@ -29,11 +29,12 @@ function numbered(host: HostName, prefix: string, actions: readonly StepAction[]
 
 const onHost = (hooks: readonly Hook[], release: ReleaseId): readonly StepAction[] => hooks.map((hook) => ({ kind: 'hook', hook, release }))
 
-export function forwardSteps(move: Move, config: Config, isolatedGates: readonly string[]): readonly Step[] {
+export function forwardSteps(move: Move, config: Config, isolated: { readonly gates: readonly GateStep[]; readonly calibrate: readonly GateStep[] }): readonly Step[] {
   const { drain, to } = move
   if (move.onlyEnable) return numbered(move.host, '', [{ kind: 'prove', release: answering(to) }, { kind: 'enable' }])
   const out: StepAction = { kind: 'drain', deadlineMs: drain.deadlineMs, onDeadline: drain.onDeadline }
-  const gates: readonly StepAction[] = isolatedGates.map((gate) => ({ kind: 'gate', gate }))
+  const gates: readonly StepAction[] = isolated.gates.map((gate) => ({ kind: 'gate', ...gate }))
+  const before: readonly StepAction[] = isolated.calibrate.map((gate) => ({ kind: 'calibrate', ...gate }))
   if (move.intent === 'restart' || to === null) {
     return numbered(move.host, '', [
       out,
@@ -44,6 +45,7 @@ export function forwardSteps(move: Move, config: Config, isolatedGates: readonly
   }
   return numbered(move.host, '', [
     out,
+    ...(move.from === null ? [] : before),
     ...onHost(config.hooks.before_activate, to),
     { kind: 'activate', release: to },
     { kind: 'restart', release: to },

@@ -98,6 +98,8 @@ function checkpointWords(checkpoint: Checkpoint): string {
       return `pause ${setting(checkpoint.ms)}`
     case 'approve':
       return `a person answers: ${oneLine(checkpoint.question, 200)}`
+    case 'calibrate':
+      return `calibrate for gate ${oneLine(checkpoint.gate, 100)}`
     case 'gate':
       return `gate ${oneLine(checkpoint.gate, 100)}`
     case 'hook':

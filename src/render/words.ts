@@ -77,7 +77,9 @@ const WORDS: Readonly<Record<string, readonly [string, string]>> = {
   stop: ['stopping', 'stopped'],
   prove: ['proving', 'proved healthy'],
   enable: ['enabling', 'enabled'],
-  gate: ['gate', 'gate passed'],
+  gate: ['measuring its gate', 'gate passed'],
+  calibrate: ['calibrating', 'calibrated'],
+  control: ['taking out as control', 'given back'],
   pause: ['pausing', 'paused'],
 }
 

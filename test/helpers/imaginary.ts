@@ -269,7 +269,8 @@ export function makeHarness(
       if (fails(world, `local:${hook.name}`)) throw new RollgateError('E_HOOK', `hook ${hook.name} failed`)
     },
     approve: options.approve ?? (async () => 'unanswered'),
-    gate: async () => ({ verdict: 'pass', summary: 'imaginary' }),
+    gate: async () => ({ verdict: 'pass', decision: 'promote', summary: 'imaginary', clauses: [] }),
+    calibrate: async () => 'imaginary',
     probeSeen: options.probe ?? (() => null),
   }
   let written = 0
