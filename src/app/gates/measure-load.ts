@@ -1,0 +1,147 @@
+// One measurement by load, judged while it runs: warm-up until the new release is steady, then second by second until the
+// gate is decided, longer where it could not say and its policy allows. What comes back holds everything that the verdict
+// rests on, and the verdict is worked out from exactly that, so that nobody who looks later can get another one.
+import { isRelative } from '../../domain/clause.ts'
+import { RollgateError } from '../../domain/error.ts'
+import type { Calibration, CapacityEvidence, PastPass, RequestEvidence, RestartEvidence, Steadiness } from '../../domain/evidence.ts'
+import type { GatePlan, GateReport } from '../../domain/gate.ts'
+import type { GeneratorSample } from '../../domain/load.ts'
+import type { Slice } from '../../domain/slice.ts'
+import type { Evaluation } from '../../gate/evaluate.ts'
+import { judgeRequests } from '../../gate/judge.ts'
+import type { Look } from '../../gate/looks.ts'
+import { logMargin } from '../../gate/relative.ts'
+import { timelineOf } from '../../gate/seconds.ts'
+import { findSteady, STEADY_BLOCKS } from '../../gate/steady.ts'
+import { createWatch } from '../../gate/watch.ts'
+import type { LoadPlan, LoadProgress, LoadResult } from '../../load/plan.ts'
+import { startLoad } from '../../load/start.ts'
+import { LIMITS } from '../../load/validity.ts'
+
+export type LoadMeasuring = {
+  readonly gatePlan: GatePlan
+  /** Times are set here. */
+  readonly load: Omit<LoadPlan, 'warmupMs' | 'durationMs' | 'limits' | 'segmentsMs'>
+  readonly calibration: Calibration | null
+  readonly passes: readonly PastPass[]
+  /** Of the probe, at the moment it is asked for. */
+  readonly restart: () => RestartEvidence | null
+  /** After the requests: bursts in turns on both arms. null: no clause wants them. */
+  readonly capacity: (() => Promise<CapacityEvidence>) | null
+  /** How often the end may be moved. */
+  readonly extend: number
+  readonly signal: AbortSignal
+  readonly onProgress?: (seen: Seen) => void
+}
+
+/** What a live view shows, about once a second. */
+export type Seen = {
+  readonly phase: LoadProgress['phase']
+  readonly targets: LoadProgress['targets']
+  readonly measuredSeconds: number
+  readonly nextLook: Look | null
+  readonly evaluation: Evaluation | null
+}
+
+export type LoadMeasured = { readonly evidence: RequestEvidence; readonly report: GateReport; readonly result: LoadResult }
+
+const BLOCK_MS = 5_000
+
+/** @throws RollgateError E_CANCELLED; E_LOAD, E_LOAD_DATA, E_LOAD_ROOM, E_SECRET before anything is sent */
+export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasured> {
+  const { gatePlan, calibration, passes, extend } = measuring
+  const { settings } = measuring.load
+  const watch = createWatch(gatePlan, calibration)
+  const slices: Slice[] = []
+  const samples: GeneratorSample[] = []
+  let steady: Steadiness | null = null
+  let extensions = 0
+  let decided = false
+  let measuredSeconds = 0
+
+  const facts = () => ({ steady, distrust: [], aborted: null, restart: measuring.restart(), capacity: null, passes })
+  const margin = smallestMargin(gatePlan)
+  const canSettle = settings.warmup.atMostMs >= STEADY_BLOCKS * BLOCK_MS && margin !== null
+  const pending: Slice[] = []
+  let current: number | null = null
+
+  const run = await startLoad(
+    {
+      ...measuring.load,
+      warmupMs: settings.warmup.atMostMs,
+      durationMs: 1000 * gatePlan.atMostSeconds * (1 + extend),
+      // Send lag and load of this machine are the watch's to judge: it knows what has to be told apart.
+      limits: { ...LIMITS, lagMs: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY },
+    },
+    {
+      signal: measuring.signal,
+      onSlice(slice) {
+        slices.push(slice)
+        if (slice.warmup === true) return
+        if (current !== null && slice.second > current) flush(slice.second)
+        current ??= slice.second
+        pending.push(slice)
+      },
+      onSample: (sample) => void samples.push(sample),
+      onProgress(progress) {
+        if (progress.phase === 'warmup') settle(progress.second)
+        measuring.onProgress?.({
+          ...{ phase: progress.phase, targets: progress.targets, measuredSeconds },
+          ...{ nextLook: watch.nextLook(), evaluation: watch.seen() },
+        })
+      },
+    },
+  )
+  const result = await run.done
+  if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'interrupted while a gate was measured')
+  if (canSettle) steady ??= { isSteady: false, afterSeconds: null }
+  const evidence: RequestEvidence = {
+    kind: 'requests',
+    plan: gatePlan,
+    ...{ calibration, slices, generator: samples, steady, passes, extensions },
+    distrust: [...result.validity.reasons, ...(result.tainted ? ['requests were lost in the closed model: its times are tainted'] : [])],
+    aborted: result.end === 'unsafe' ? (result.endDetail ?? 'too many failures') : null,
+    restart: measuring.restart(),
+    capacity: null,
+  }
+  const first = judgeRequests(evidence)
+  if (measuring.capacity === null || first.verdict === 'fail') return { evidence, report: first, result }
+  const whole = { ...evidence, capacity: await measuring.capacity() }
+  return { evidence: whole, report: judgeRequests(whole), result }
+
+  /** All of `current` have ended: it is seen, and the seconds in which nothing was due. */
+  function flush(next: number): void {
+    for (let second = current ?? next; second < next; second += 1) {
+      const own = second === current ? pending.splice(0) : []
+      measuredSeconds += 1
+      if (decided) continue
+      const report = watch.add({ slices: own, generator: samples.filter((sample) => sample.second === second) }, facts())
+      if (report === null) continue
+      if (report.verdict === 'inconclusive' && extensions < extend && watch.nextLook() !== null) extensions += 1
+      else {
+        decided = true
+        run.stop()
+      }
+    }
+    current = next
+  }
+
+  function settle(second: number): void {
+    if (steady !== null || !canSettle || second * 1000 < settings.warmup.atLeastMs || second % 5 !== 0) return
+    const found = findSteady(timelineOf(slices, gatePlan.arms, 'warmup'), margin ?? 0)
+    if (!found.isSteady) return
+    steady = found
+    run.endWarmup()
+  }
+}
+
+/** In logs, of the clauses that compare times; null where none does. */
+function smallestMargin(plan: GatePlan): number | null {
+  const margins = plan.clauses.flatMap((clause) =>
+    isRelative(clause) && clause.metric.kind === 'quantile' && clause.limit.against === 'baseline'
+      ? [logMargin(clause.limit.margins.filter((margin) => margin.kind === 'percent'), 1)]
+      : [],
+  )
+  const known = margins.filter((margin) => Number.isFinite(margin) && margin > 0)
+  return known.length === 0 ? null : Math.min(...known)
+}
