@@ -61,7 +61,7 @@ export const documents = {
           { error: object({ code: text, message: text }, { evidence: list(text) }) },
         ),
       ),
-      probe: nullable(object({ sent: count, failed: count, worstGapMs: number })),
+      probe: nullable(object({ sent: count, failed: count, worstGapMs: number }, { losses: list(text) })),
       gates: list(object({ name: text, batch: text, verdict: text, clauses: list(anything) })),
       minReadySeen: nullable(count),
       durationMs: number,
@@ -197,46 +197,68 @@ export const documents = {
     reason: text,
     run: text,
     seed: text,
-    targets: list(
-      object({
-        name: text,
-        offered: count,
-        sent: count,
-        done: count,
-        rps: number,
-        errors: opaque<Documents.LoadDocument['targets'][number]['errors']>('By class of failure, how many'),
-        p50Ms: nullable(number),
-        p90Ms: nullable(number),
-        p95Ms: nullable(number),
-        p99Ms: nullable(number),
-        maxMs: nullable(number),
-        bytes: number,
-        service: object({ p50Ms: nullable(number), p95Ms: nullable(number), p99Ms: nullable(number) }),
-      }),
-    ),
-    clauses: list(
-      object(
-        {
-          id: text,
-          clause: text,
-          mode: words('gate', 'warn', 'shadow'),
-          source: words('load', 'probe', 'prometheus', 'command', 'approval', 'import'),
-          unit: words('ms', 'share', 'ratio', 'points', 'perSecond', 'count', 'number', 'exit'),
-          estimate: nullable(number),
-          low: nullable(number),
-          high: nullable(number),
-          bound: nullable(number),
-          verdict: verdictWord(),
-          look: nullable(count),
-          sentence: text,
-        },
-        { note: text },
-      ),
-    ),
+    targets: list(target()),
+    clauses: list(clauseResult()),
     validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
     warnings: list(text),
     measuredMs: number,
     evidence: nullable(text),
+  }),
+  gate: document('gate', {
+    ...base,
+    outcome: verdictWord(),
+    gate: text,
+    run: text,
+    verdict: verdictWord(),
+    reason: text,
+    decision: words('promote', 'stop', 'pause'),
+    targets: list(target()),
+    clauses: list(clauseResult()),
+    validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), maskedSeconds: count, reasons: list(text) }),
+    warnings: list(text),
+    look: nullable(look()),
+    stoppedBy: words('look', 'errors', 'hard-stop', 'end', 'distrust'),
+    discarded: list(discarded()),
+    evidence: nullable(text),
+  }),
+  gatePlan: document('gate plan', {
+    ...base,
+    gates: list(object({ gate: text, problems: list(text), warnings: list(text), clauses: list(plannedClause()) })),
+  }),
+  gateExplain: document('gate explain, gate whatif', {
+    ...base,
+    run: text,
+    gates: list(
+      object({
+        name: text,
+        gate: text,
+        verdict: verdictWord(),
+        reason: text,
+        clauses: list(clauseResult()),
+        look: nullable(look()),
+        kept: verdictWord(),
+        differences: list(text),
+        discarded: list(discarded()),
+      }),
+    ),
+  }),
+  gateCalibrate: document('gate calibrate', {
+    ...base,
+    gate: text,
+    run: text,
+    pairs: list(
+      object({
+        host: text,
+        against: text,
+        seconds: number,
+        slowAboveMs: number,
+        quantiles: record(object({ ratio: number, se: number, oldMs: number })),
+      }),
+    ),
+    hostEffect: number,
+    aa: nullable(object({ runs: count, verdicts: object({ pass: count, fail: count, inconclusive: count, invalid: count }) })),
+    clauses: list(plannedClause()),
+    warnings: list(text),
   }),
   selftest: document('load selftest', {
     ...base,
@@ -270,6 +292,64 @@ function holding() {
 
 function unfinished() {
   return nullable(object({ rollout: text, phase: text, next: list(text) }))
+}
+
+function target() {
+  return object({
+    name: text,
+    offered: count,
+    sent: count,
+    done: count,
+    rps: number,
+    errors: opaque<Documents.LoadDocument['targets'][number]['errors']>('By class of failure, how many'),
+    p50Ms: nullable(number),
+    p90Ms: nullable(number),
+    p95Ms: nullable(number),
+    p99Ms: nullable(number),
+    maxMs: nullable(number),
+    bytes: number,
+    service: object({ p50Ms: nullable(number), p95Ms: nullable(number), p99Ms: nullable(number) }),
+  })
+}
+
+function clauseResult() {
+  return object(
+    {
+      id: text,
+      clause: text,
+      mode: words('gate', 'warn', 'shadow'),
+      source: words('load', 'probe', 'prometheus', 'command', 'approval', 'import'),
+      unit: words('ms', 'share', 'ratio', 'points', 'perSecond', 'count', 'number', 'exit'),
+      estimate: nullable(number),
+      low: nullable(number),
+      high: nullable(number),
+      bound: nullable(number),
+      verdict: verdictWord(),
+      look: nullable(count),
+      sentence: text,
+    },
+    { note: text },
+  )
+}
+
+function plannedClause() {
+  return object({
+    clause: text,
+    mode: words('gate', 'warn', 'shadow'),
+    isDecidable: bool,
+    needsSeconds: nullable(number),
+    needsRequests: nullable(number),
+    smallestMargin: nullable(number),
+    sentence: text,
+  })
+}
+
+function look() {
+  return object({ at: count, of: count, seconds: number })
+}
+
+function discarded() {
+  return object({ verdict: verdictWord(), reason: text })
 }
 
 function verdictWord() {

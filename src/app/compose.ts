@@ -31,10 +31,12 @@ import { sameServer } from '../execute/capacity.ts'
 import { type Hold, holdFleet } from '../execute/lease.ts'
 import { observe } from '../facts/observe.ts'
 import { realClock } from '../load/pace.ts'
-import { startProbe } from '../load/probe.ts'
+import { type ProbeFailure, startProbe } from '../load/probe.ts'
 import type { AppContext } from './context.ts'
+import { gatePorts } from './gates/port.ts'
 import { guardBalancer } from './guarded.ts'
 import { homeDirectory } from './home.ts'
+import { placeLosses, restartEvidence } from './losses.ts'
 import { awaitNetwork } from './network.ts'
 import type { Selection, Work } from './rollout.ts'
 import { secretReader } from './secrets.ts'
@@ -46,6 +48,8 @@ const CONNECT_ATTEMPTS = 3
 const CONNECT_AT_ONCE = 32
 /** What concerns the whole rollout is written to so many hosts: enough to outlive several of them. */
 const NOTED_HOSTS = 16
+const LOSSES_KEPT = 1_000
+const LOSSES_TOLD = 5
 const NO_DRAIN = { deadlineMs: 30_000, onDeadline: 'fail' } as const
 
 export function cacheDirectory(env: Readonly<Record<string, string | undefined>>, app: string): string {
@@ -326,6 +330,7 @@ export function rolloutPorts(work: Work): RolloutPorts {
   const settings = config.rollout.probe
   let running: ReturnType<typeof startProbe> | null = null
   let report: Promise<RolloutDocument['probe']> | null = null
+  const lost: ProbeFailure[] = []
   const probe =
     settings === null
       ? null
@@ -334,13 +339,19 @@ export function rolloutPorts(work: Work): RolloutPorts {
             running = startProbe(settings, {
               signal: context.signal,
               onProgress: (seen) => emit({ type: 'probe.progress', sent: seen.sent, failed: seen.failed, worstGapMs: seen.worstGapMs }),
+              onFailure(failure) {
+                if (lost.length < LOSSES_KEPT) lost.push(failure)
+                const [sentence] = placeLosses([failure], work.events ?? [])
+                if (lost.length <= LOSSES_TOLD && sentence !== undefined) emit({ type: 'warning', message: `probe: ${sentence}` })
+              },
             })
           },
           end() {
             report ??= (async () => {
               if (running === null) return null
               const { sent, failed, worstGapMs } = await running.stop()
-              return { sent, failed, worstGapMs }
+              const losses = placeLosses(lost, work.events ?? [])
+              return { sent, failed, worstGapMs, ...(losses.length === 0 ? {} : { losses }) }
             })()
             return report
           },
@@ -377,6 +388,10 @@ export function rolloutPorts(work: Work): RolloutPorts {
         wrapped.set(balancer, found)
         return found
       }
+      const approve: Ports['approve'] = async (question, signal) => {
+        if (context.ask === null) return 'unanswered'
+        return (await context.ask.confirm(question, { initial: false, signal })) ? 'yes' : 'no'
+      }
       return {
         clock: session.clock,
         host: (name) => session.port(name),
@@ -411,13 +426,11 @@ export function rolloutPorts(work: Work): RolloutPorts {
           const output = `${result.stdout}\n${result.stderr}`.split('\n').filter((line) => line.trim() !== '')
           throw new RollgateError('E_HOOK', `hook ${hook.name} ${how}`, { evidence: output.slice(-20) })
         },
-        async approve(question, signal) {
-          if (context.ask === null) return 'unanswered'
-          return (await context.ask.confirm(question, { initial: false, signal })) ? 'yes' : 'no'
-        },
-        gate: async (name) => {
-          throw new RollgateError('E_NOT_BUILT', `gate ${name}: gates are not built yet in this version of rollgate`)
-        },
+        approve,
+        ...gatePorts({
+          ...{ session, context, emit, run: work.rollout, plan, approve },
+          restart: () => restartEvidence(running?.seen() ?? null, lost, work.events ?? []),
+        }),
         probeSeen: () => running?.seen() ?? null,
       }
     },

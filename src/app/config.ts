@@ -1,6 +1,7 @@
 // config show, validate and schema: what the configuration says, without connecting anywhere.
 import { jsonSchema } from '../config/json-schema.ts'
 import { ConfigError, loadConfig, validateConfig } from '../config/load.ts'
+import type { Config } from '../domain/config.ts'
 import type { ConfigDocument } from '../domain/document.ts'
 import { errorInfo } from '../domain/error.ts'
 import type { AppContext } from './context.ts'
@@ -13,6 +14,11 @@ function whereToLook({ flags, cwd, env }: AppContext) {
     ...(flags.config === undefined ? {} : { file: flags.config }),
     ...(flags.environment === undefined ? {} : { environment: flags.environment }),
   }
+}
+
+/** What a command that connects nowhere works with. @throws ConfigError */
+export async function loadConfigOf(context: AppContext): Promise<Config> {
+  return (await loadConfig({ ...whereToLook(context), requireEnvironment: true })).config
 }
 
 /** The merged configuration of one environment, secrets masked, and where each value came from. @throws ConfigError */

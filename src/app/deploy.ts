@@ -5,6 +5,7 @@ import type { PlanDocument, PushDocument, RolloutDocument } from '../domain/docu
 import { errorInfo, RollgateError } from '../domain/error.ts'
 import { type Plan, refusalOf } from '../domain/plan.ts'
 import { parseFault, simulate } from '../execute/simulate.ts'
+import { FIRST_DEPLOY } from '../plan/build.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { documentError } from './documents.ts'
@@ -12,6 +13,7 @@ import { planDocument } from './plan-document.ts'
 import { prepareRelease, stageEverywhere } from './release.ts'
 import { look, type Prepared, planFor, type RolloutSelection, refusalInfo, runRollout, takeLock, type Work } from './rollout.ts'
 import { createTelling } from './telling.ts'
+import { cleanText } from './words.ts'
 
 export type DeployOptions = RolloutSelection & {
   readonly dryRun?: boolean
@@ -19,6 +21,9 @@ export type DeployOptions = RolloutSelection & {
   readonly artifact?: string
   readonly release?: string
   readonly rebuild?: boolean
+  /** Leaves the gates out; a reason must come with it. */
+  readonly skipGates?: boolean
+  readonly reason?: string
   readonly out?: string
   readonly detailedExitcode?: boolean
   /** `HOST:STEP`: tells what would happen if that failed. */
@@ -26,6 +31,7 @@ export type DeployOptions = RolloutSelection & {
 }
 
 export async function deploy(options: DeployOptions, context: AppContext): Promise<RolloutDocument | PlanDocument> {
+  const skipGates = skipReason(options)
   if (options.dryRun === true) return plan(options, context)
   return runRollout('deploy', context, options, async (work): Promise<Prepared> => {
     const stored = options.plan === undefined ? undefined : await readPlan(resolve(context.cwd, options.plan))
@@ -38,8 +44,28 @@ export async function deploy(options: DeployOptions, context: AppContext): Promi
         await stageEverywhere(work, release, movedHosts(made), work.session.fence)
       },
       ...(stored === undefined ? {} : { stored }),
+      ...given(skipGates ?? reasonIn(stored)),
     }
   })
+}
+
+/** Whoever goes without the gates says why: it stands in the plan and on every host. @throws RollgateError E_USAGE */
+function skipReason({ skipGates, reason }: DeployOptions): string | null {
+  if (skipGates !== true) {
+    if (reason !== undefined) throw new RollgateError('E_USAGE', '--reason says why gates are left out: it needs --skip-gates')
+    return null
+  }
+  if (reason === undefined || reason.trim() === '')
+    throw new RollgateError('E_USAGE', '--skip-gates needs a reason', { hints: ['--skip-gates --reason "the metrics server is down"'] })
+  return cleanText(reason.trim(), 200).replace(/\s+/g, ' ')
+}
+
+const given = (skipGates: string | null): { readonly skipGates?: string } => (skipGates === null ? {} : { skipGates })
+
+/** A stored plan that leaves its gates out goes on doing so. */
+function reasonIn(stored: Plan | undefined): string | null {
+  const reason = stored?.skippedGates?.reason ?? null
+  return reason === FIRST_DEPLOY ? null : reason
 }
 
 const movedHosts = (made: Plan): readonly string[] => made.batches.flatMap((batch) => batch.tracks.map((track) => track.host))
@@ -60,6 +86,7 @@ async function readPlan(path: string): Promise<Plan> {
 
 /** What `deploy` would do, from the live fleet; changes nothing on it. */
 export async function plan(options: DeployOptions, context: AppContext): Promise<PlanDocument> {
+  const skipGates = skipReason(options)
   const telling = createTelling('plan', context.renderers, () => new Date())
   const { emit } = telling
   const session = await openSession(context, { emit, ...options })
@@ -68,7 +95,8 @@ export async function plan(options: DeployOptions, context: AppContext): Promise
     const work: Work = { context, session, facts, emit, rollout: 'plan' }
     const bad = facts.hosts.filter((host) => !host.reachable && session.chosen.some((chosen) => chosen.name === host.host))
     const release = await prepareRelease(work, options)
-    const made = planFor(session, facts, { kind: 'deploy', release: release.id })
+    const made = planFor(session, facts, { kind: 'deploy', release: release.id }, skipGates)
+    for (const message of made.warnings) emit({ type: 'warning', message })
     const document = planDocument({
       made,
       facts,

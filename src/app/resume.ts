@@ -149,7 +149,9 @@ async function promoted(work: Work, progress: Progress): Promise<Progress> {
 /** The first thing that is not passed, where everything before it is. */
 function pendingQuestion(progress: Progress): Extract<Checkpoint, { kind: 'approve' | 'gate' }> | null {
   for (const batch of progress.plan.batches) {
-    const open = batch.tracks.filter((track) => !progress.failed.has(track.host) && !track.steps.every((step) => progress.done.has(step.id)))
+    const open = batch.tracks.filter(
+      (track) => !progress.failed.has(track.host) && !track.steps.every((step) => progress.done.has(step.id)),
+    )
     if (open.length > 0) return open.flatMap((track) => waitingGate(progress, track) ?? [])[0] ?? null
     for (const checkpoint of batch.after) {
       if (progress.done.has(checkpoint.id)) continue

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { hostname, userInfo } from 'node:os'
 import type { RolloutDocument } from '../domain/document.ts'
 import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
-import type { Emit } from '../domain/event.ts'
+import type { DurableEvent, Emit, Stamped } from '../domain/event.ts'
 import type { Facts } from '../domain/facts.ts'
 import { exitCodeOf, type Outcome } from '../domain/outcome.ts'
 import { type Intent, type Plan, type Refusal, refusalOf } from '../domain/plan.ts'
@@ -20,6 +20,7 @@ import { explainPlan } from '../plan/explain.ts'
 import { openSession, rolloutPorts } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { problemsOf, rolloutDocument } from './documents.ts'
+import { gateRefusals, gatesOf, planGates } from './gates/planning.ts'
 import { homeDirectory } from './home.ts'
 import type { Session } from './session.ts'
 import { settleSudo } from './sudo.ts'
@@ -36,6 +37,8 @@ export type Prepared = {
   readonly stage?: (plan: Plan) => Promise<void>
   /** A plan made earlier, to be executed only if it still fits. */
   readonly stored?: Plan
+  /** Why the gates are left out. */
+  readonly skipGates?: string
 }
 
 export type Work = {
@@ -44,6 +47,8 @@ export type Work = {
   readonly facts: Facts
   readonly emit: Emit
   readonly rollout: string
+  /** What was journalled so far: where on its timeline a lost request lies. */
+  readonly events?: readonly Stamped<DurableEvent>[]
 }
 
 /** Who does it, for the ledger: `ada@laptop`, or `CI job 17`. */
@@ -103,8 +108,9 @@ export async function runRollout(
     refuseUnfinished(facts)
     const prepared = await prepare(work)
     emit({ type: 'phase', name: 'plan', state: 'started' })
-    const { plan, refusals } = planFor(session, facts, prepared.intent)
+    const { plan, refusals, warnings } = planFor(session, facts, prepared.intent, prepared.skipGates ?? null)
     if (refusals.length > 0) return refused(refusalInfo(refusals), plan, refusals)
+    for (const message of [...warnings, ...skippedWords(plan)]) emit({ type: 'warning', message })
     if (prepared.stored !== undefined) refuseStale(prepared.stored, plan)
     emit({ type: 'phase', name: 'plan', state: 'done', detail: `${plan.batches.length} batches, ${plan.unchanged.length} hosts unchanged` })
     await confirm(context, session, plan, emit)
@@ -216,11 +222,22 @@ export function refusalInfo(refusals: readonly Refusal[]): ErrorInfo {
   }
 }
 
-export function planFor(session: Session, facts: Facts, intent: Intent): { readonly plan: Plan; readonly refusals: readonly Refusal[] } {
+export type MadePlan = { readonly plan: Plan; readonly refusals: readonly Refusal[]; readonly warnings: readonly string[] }
+
+export function planFor(session: Session, facts: Facts, intent: Intent, skipGates: string | null = null): MadePlan {
   const { config, configHash, only } = session
-  const built = buildPlan({ config, configHash, facts, basedOn: factsDigest(facts), intent, only })
-  if (built.refusals.length > 0) return built
-  return { plan: built.plan, refusals: checkPlan(built.plan) }
+  const built = buildPlan({ config, configHash, facts, basedOn: factsDigest(facts), intent, only, skipGates })
+  if (built.refusals.length > 0) return { ...built, warnings: [] }
+  const gates = planGates(config, gatesOf(built.plan))
+  return {
+    plan: built.plan,
+    refusals: [...checkPlan(built.plan), ...gateRefusals(gates)],
+    warnings: gates.flatMap(({ gate, warnings }) => warnings.map((warning) => `gate ${gate}: ${warning}`)),
+  }
+}
+
+function skippedWords({ skippedGates }: Plan): readonly string[] {
+  return skippedGates === undefined ? [] : [`gates left out: ${skippedGates.gates.join(', ')} (${skippedGates.reason})`]
 }
 
 /** @throws RollgateError E_PLAN_STALE */
@@ -274,7 +291,7 @@ export async function carryOut(work: Work, telling: Telling, record: RolloutReco
   const { plan } = record
   const file = await openJournal(journalDirectory(context.env, homeDirectory(context.env), plan.app), rollout)
   const journal = telling.journal(file)
-  const ports = rolloutPorts(work)
+  const ports = rolloutPorts({ ...work, events: telling.events })
   const hold = session.hold()
   // Taken over: whatever waits stops waiting, and every script would be refused by its host anyway.
   const lost = hold === null ? [] : [hold.lost]

@@ -2,6 +2,7 @@ import { RollgateCommand } from './base.ts'
 import { durationMs, eventsFlag, given, selectionFlags, waitLockFlag } from './flags.ts'
 import { Flags } from './oclif.ts'
 import { releaseFlags } from './release-flags.ts'
+import { skipFlags } from './skip-flags.ts'
 
 export default class Deploy extends RollgateCommand {
   static override description =
@@ -15,6 +16,7 @@ export default class Deploy extends RollgateCommand {
   static override flags = {
     ...selectionFlags,
     ...releaseFlags,
+    ...skipFlags,
     ...eventsFlag,
     ...waitLockFlag,
     plan: Flags.string({ helpValue: 'FILE', description: 'Carry out this stored plan; refused when it is stale' }),
@@ -37,6 +39,8 @@ export default class Deploy extends RollgateCommand {
       out,
       dryRun,
       detailedExitcode,
+      skipGates: flags['skip-gates'],
+      reason: flags.reason,
     })
     await this.carryOut(flags, async (context) => (await import('../app/deploy.ts')).deploy(options, context), { interrupts: 'rollout' })
   }

@@ -2,6 +2,7 @@ import { RollgateCommand } from './base.ts'
 import { given, names, selectionFlags } from './flags.ts'
 import { Flags } from './oclif.ts'
 import { releaseFlags } from './release-flags.ts'
+import { skipFlags } from './skip-flags.ts'
 
 export default class Plan extends RollgateCommand {
   static override description =
@@ -15,6 +16,7 @@ export default class Plan extends RollgateCommand {
   static override flags = {
     ...selectionFlags,
     ...releaseFlags,
+    ...skipFlags,
     out: Flags.string({ helpValue: 'FILE', description: 'Store the plan, for deploy --plan' }),
     'detailed-exitcode': Flags.boolean({ description: 'Exit 9 when changes are pending' }),
     fail: names('What would happen if this step failed there; again for more', 'HOST:STEP'),
@@ -23,7 +25,18 @@ export default class Plan extends RollgateCommand {
   async run(): Promise<void> {
     const { flags } = await this.parse(Plan)
     const { hosts, roles, artifact, release, rebuild, out, 'detailed-exitcode': detailedExitcode, fail } = flags
-    const options = given({ hosts, roles, artifact, release, rebuild, out, detailedExitcode, fail })
+    const options = given({
+      hosts,
+      roles,
+      artifact,
+      release,
+      rebuild,
+      out,
+      detailedExitcode,
+      fail,
+      skipGates: flags['skip-gates'],
+      reason: flags.reason,
+    })
     await this.carryOut(flags, async (context) => (await import('../app/plan.ts')).plan(options, context))
   }
 }

@@ -102,8 +102,9 @@ function gateStep({ root, report }: RuleContext, path: readonly (string | number
   const at = nodeAt(root, [...path, 'gate'])
   if (wanted === undefined || at === undefined) return
   const gates = namesIn(root, ['gates'])
-  if (!gates.includes(wanted)) return report(at.at, at.key, `${showText(wanted)} is not under \`gates\``, nearest(wanted, gates))
-  if (deploys === 0 && isIsolatedGate(root, wanted)) report(at.at, at.key, 'is isolated: it needs a `deploy` step before it, whose hosts it measures')
+  if (!gates.includes(wanted)) report(at.at, at.key, `${showText(wanted)} is not under \`gates\``, nearest(wanted, gates))
+  else if (deploys === 0 && isIsolatedGate(root, wanted))
+    report(at.at, at.key, 'is isolated: it needs a `deploy` step before it, whose hosts it measures')
 }
 
 function hookMoment(context: RuleContext, moment: string): void {

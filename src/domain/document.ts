@@ -2,7 +2,7 @@
 // same documents, so the two can never disagree.
 import type { BalancerHealth } from './balancer.ts'
 import type { ErrorInfo } from './error.ts'
-import type { ClauseResult } from './gate.ts'
+import type { ClauseResult, GateRecord, GateReport } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { HostPhase } from './ledger.ts'
 import type { TargetSummary } from './load.ts'
@@ -35,7 +35,13 @@ export type RolloutDocument = BaseDocument & {
   readonly rollout: string | null
   readonly release: ReleaseId | null
   readonly hosts: readonly RolloutHost[]
-  readonly probe: { readonly sent: number; readonly failed: number; readonly worstGapMs: number } | null
+  /** `losses`: each step that lost requests lie behind, in a sentence. */
+  readonly probe: {
+    readonly sent: number
+    readonly failed: number
+    readonly worstGapMs: number
+    readonly losses?: readonly string[]
+  } | null
   readonly gates: readonly {
     readonly name: string
     readonly batch: string
@@ -242,6 +248,82 @@ export type LoadDocument = BaseDocument & {
   readonly measuredMs: number
   /** The file with its slices; null where nothing could be kept. */
   readonly evidence: string | null
+}
+
+/** `gate` alone, against the live fleet. */
+export type GateDocument = BaseDocument & {
+  readonly outcome: Verdict
+  readonly gate: string
+  readonly run: string
+  readonly verdict: Verdict
+  readonly reason: string
+  /** What a rollout would do now. */
+  readonly decision: 'promote' | 'stop' | 'pause'
+  readonly targets: readonly TargetSummary[]
+  readonly clauses: readonly ClauseResult[]
+  readonly validity: LoadDocument['validity'] & { readonly maskedSeconds: number }
+  readonly warnings: readonly string[]
+  readonly look: GateReport['look']
+  readonly stoppedBy: GateReport['stoppedBy']
+  /** Measurements that were thrown away, and why. */
+  readonly discarded: GateRecord['discarded']
+  /** The file that the verdict can be worked out from again; null where nothing could be kept. */
+  readonly evidence: string | null
+}
+
+export type GatePlanDocument = BaseDocument & {
+  readonly gates: readonly {
+    readonly gate: string
+    readonly problems: readonly string[]
+    readonly warnings: readonly string[]
+    readonly clauses: readonly {
+      readonly clause: string
+      readonly mode: ClauseResult['mode']
+      readonly isDecidable: boolean
+      readonly needsSeconds: number | null
+      readonly needsRequests: number | null
+      readonly smallestMargin: number | null
+      readonly sentence: string
+    }[]
+  }[]
+}
+
+/** `gate explain` and `gate whatif`: verdicts worked out again from what was kept. */
+export type GateExplainDocument = BaseDocument & {
+  readonly run: string
+  readonly gates: readonly {
+    /** `1-canary`. */
+    readonly name: string
+    readonly gate: string
+    readonly verdict: Verdict
+    readonly reason: string
+    readonly clauses: readonly ClauseResult[]
+    readonly look: GateReport['look']
+    /** The verdict that was kept. */
+    readonly kept: Verdict
+    readonly differences: readonly string[]
+    readonly discarded: GateRecord['discarded']
+  }[]
+}
+
+export type GateCalibrateDocument = BaseDocument & {
+  readonly gate: string
+  readonly run: string
+  readonly pairs: readonly {
+    readonly host: HostName
+    readonly against: HostName
+    readonly seconds: number
+    readonly slowAboveMs: number
+    /** By quantile (`0.95`): how much slower the host is than the other one, +3 % is 0.03, and its standard error. */
+    readonly quantiles: Readonly<Record<string, { readonly ratio: number; readonly se: number; readonly oldMs: number }>>
+  }[]
+  /** Standard deviation between hosts, as far as it is known; what `confidence.host_effect` may be set to. */
+  readonly hostEffect: number
+  /** With `--aa`: gates of the old release against itself. */
+  readonly aa: { readonly runs: number; readonly verdicts: Readonly<Record<Verdict, number>> } | null
+  /** With these calibrations: what each clause needs. */
+  readonly clauses: GatePlanDocument['gates'][number]['clauses']
+  readonly warnings: readonly string[]
 }
 
 export type SelftestDocument = BaseDocument & {

@@ -67,7 +67,10 @@ const CALIBRATION_MS = { least: 15_000, most: 120_000 }
 
 /** How long a gate is calibrated; 0 where nothing of it rests on how much hosts differ. */
 export function calibrationMs(gate: GateSettings, load: LoadSettings): number {
-  const asks = gate.pass.some((clause) => isRelative(clause) && (clause.metric.kind === 'quantile' || (clause.metric.kind === 'slow' && clause.metric.aboveMs === null)))
+  const asks = gate.pass.some(
+    (clause) =>
+      isRelative(clause) && (clause.metric.kind === 'quantile' || (clause.metric.kind === 'slow' && clause.metric.aboveMs === null)),
+  )
   if (!asks || load.model.kind !== 'paced') return 0
   const given = gate.calibrateMs ?? null
   if (given !== null) return given

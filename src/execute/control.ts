@@ -14,12 +14,17 @@ const GIVE_BACK_MS = 90_000
 
 export const controlStep = (host: HostName): StepId => `${host}/control`
 
-type Where = { readonly step: StepId; readonly batch: string; readonly borrows: boolean } & ({ readonly host: HostName } | { readonly upTo: string })
+type Where = { readonly step: StepId; readonly batch: string; readonly borrows: boolean } & (
+  | { readonly host: HostName }
+  | { readonly upTo: string }
+)
 
 /** What a gate needs to know of where it stands. `upTo`: the last batch whose hosts run the new release, or the host itself. */
 export function gateAt(run: Run, at: Where): GateAt {
   const moved = 'host' in at ? [at.host] : movedUpTo(run, at.upTo)
-  const groups = new Set(Object.entries(run.plan.groups).flatMap(([name, group]) => (group.hosts.some((host) => moved.includes(host)) ? [name] : [])))
+  const groups = new Set(
+    Object.entries(run.plan.groups).flatMap(([name, group]) => (group.hosts.some((host) => moved.includes(host)) ? [name] : [])),
+  )
   return {
     ...{ step: at.step, batch: at.batch, borrows: at.borrows, hosts: moved, isolated: 'host' in at },
     old: oldHosts(run, groups.size === 0 ? new Set(Object.keys(run.plan.groups)) : groups),

@@ -45,6 +45,8 @@ export type ProbeOptions = {
   readonly signal: AbortSignal
   /** After each answer or failure. */
   readonly onProgress?: (seen: ProbeSeen) => void
+  /** Each of them, as it happens. */
+  readonly onFailure?: (failure: ProbeFailure) => void
   readonly clock?: Clock
   /** PEM, for an `https:` entry whose authority the system does not know. */
   readonly ca?: string
@@ -66,7 +68,7 @@ export function startProbe(settings: ProbeSettings, options: ProbeOptions): Prob
     connectTimeoutMs: settings.timeoutMs,
     ...(options.ca === undefined ? {} : { ca: options.ca }),
   })
-  const tally = createTally(settings, clock)
+  const tally = createTally(settings, clock, options.onFailure)
   const inFlight = new Set<Promise<void>>()
   const stopping = new AbortController()
 
@@ -120,7 +122,7 @@ export function startProbe(settings: ProbeSettings, options: ProbeOptions): Prob
 
 type Shed = { readonly kind: 'shed' }
 
-function createTally(settings: ProbeSettings, clock: Clock) {
+function createTally(settings: ProbeSettings, clock: Clock, onFailure: ProbeOptions['onFailure']) {
   const intervalMs = 1000 / settings.ratePerSecond
   const wallOffset = Date.now() - clock.now()
   const failures: ProbeFailure[] = []
@@ -137,7 +139,9 @@ function createTally(settings: ProbeSettings, clock: Clock) {
   const fail = (dueMs: number, kind: ProbeFailureClass, detail: string) => {
     failed += 1
     byClass[kind] = (byClass[kind] ?? 0) + 1
-    if (failures.length < MOST_FAILURES_KEPT) failures.push({ at: new Date(wallOffset + dueMs).toISOString(), class: kind, detail })
+    const failure: ProbeFailure = { at: new Date(wallOffset + dueMs).toISOString(), class: kind, detail }
+    if (failures.length < MOST_FAILURES_KEPT) failures.push(failure)
+    onFailure?.(failure)
   }
   return {
     sent: () => {

@@ -18,7 +18,17 @@ import {
 } from '../domain/plan.ts'
 import type { ReleaseId } from '../domain/release.ts'
 import { shareOf } from '../domain/share.ts'
-import { comparesRequests, gateOf, gateStep, gatesIn, isIsolated, isolatedAfter, needsCalibration, refuseGates, withoutGates } from './gates.ts'
+import {
+  comparesRequests,
+  gateOf,
+  gateStep,
+  gatesIn,
+  isIsolated,
+  isolatedAfter,
+  needsCalibration,
+  refuseGates,
+  withoutGates,
+} from './gates.ts'
 import { type Candidate, type Capacity, cutBatches, orderHosts } from './order.ts'
 import { isOurs, ownWithdrawals } from './situation.ts'
 import { forwardSteps, type Move, undoSteps } from './tracks.ts'
@@ -34,6 +44,9 @@ export type PlanInput = {
   /** Why the gates are left out; null: they are not. */
   readonly skipGates?: string | null
 }
+
+/** Why gates that compare are left out by themselves. */
+export const FIRST_DEPLOY = 'a first deploy has no old release to compare with'
 
 export type PlanResult = { readonly plan: Plan; readonly refusals: readonly Refusal[] }
 
@@ -289,7 +302,7 @@ function leftOut(input: PlanInput, moves: readonly { readonly move: Move }[]): N
   if (skipGates !== null) return { gates: names, reason: skipGates }
   if (moves.some(({ move }) => move.from !== null)) return null
   const comparing = names.filter((name) => comparesRequests(gateOf(config, name)))
-  return { gates: comparing, reason: 'a first deploy has no old release to compare with' }
+  return { gates: comparing, reason: FIRST_DEPLOY }
 }
 
 /** Gates that compare hosts which serve: these are calibrated before any of them is moved. */

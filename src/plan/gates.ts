@@ -49,7 +49,11 @@ export const gatesIn = (steps: readonly StepSetting[]): readonly string[] => [
 ]
 
 /** What cannot be compared at the place where it stands. */
-export function refuseGates(config: Config, batches: readonly Batch[], plan: Pick<Plan, 'groups' | 'unchanged' | 'policy'>): readonly Refusal[] {
+export function refuseGates(
+  config: Config,
+  batches: readonly Batch[],
+  plan: Pick<Plan, 'groups' | 'unchanged' | 'policy'>,
+): readonly Refusal[] {
   const refusals: Refusal[] = []
   const moved = new Set<string>(plan.unchanged)
   const oldIn = (group: string): readonly string[] => (plan.groups[group]?.ready ?? []).filter((host) => !moved.has(host))
@@ -58,13 +62,19 @@ export function refuseGates(config: Config, batches: readonly Batch[], plan: Pic
     refusals.push({
       code: 'E_REFUSED',
       message: `gate ${name} compares with the old release, and ${where} no ready host runs it any more`,
-      hints: ['put the gate behind an earlier `deploy` step', 'or use clauses with fixed limits, such as `p95 < 300ms`', 'or --skip-gates --reason TEXT'],
+      hints: [
+        'put the gate behind an earlier `deploy` step',
+        'or use clauses with fixed limits, such as `p95 < 300ms`',
+        'or --skip-gates --reason TEXT',
+      ],
     })
   }
   for (const batch of batches) {
     for (const track of batch.tracks) moved.add(track.host)
     for (const group of new Set(batch.tracks.map((track) => track.group))) {
-      const gates = batch.tracks.filter((track) => track.group === group).flatMap((track) => track.steps.flatMap((step) => (step.kind === 'gate' ? [step] : [])))
+      const gates = batch.tracks
+        .filter((track) => track.group === group)
+        .flatMap((track) => track.steps.flatMap((step) => (step.kind === 'gate' ? [step] : [])))
       for (const { gate, borrows } of gates) {
         if (!comparesRequests(gateOf(config, gate))) continue
         if (oldIn(group).length === 0) refuse(gate, `in ${batch.title}`)

@@ -29,7 +29,11 @@ function numbered(host: HostName, prefix: string, actions: readonly StepAction[]
 
 const onHost = (hooks: readonly Hook[], release: ReleaseId): readonly StepAction[] => hooks.map((hook) => ({ kind: 'hook', hook, release }))
 
-export function forwardSteps(move: Move, config: Config, isolated: { readonly gates: readonly GateStep[]; readonly calibrate: readonly GateStep[] }): readonly Step[] {
+export function forwardSteps(
+  move: Move,
+  config: Config,
+  isolated: { readonly gates: readonly GateStep[]; readonly calibrate: readonly GateStep[] },
+): readonly Step[] {
   const { drain, to } = move
   if (move.onlyEnable) return numbered(move.host, '', [{ kind: 'prove', release: answering(to) }, { kind: 'enable' }])
   const out: StepAction = { kind: 'drain', deadlineMs: drain.deadlineMs, onDeadline: drain.onDeadline }

@@ -1,10 +1,19 @@
 // Text for stdout, made from the JSON document of a command, so that the two can never disagree. Each kind of document
 // has one function; a document that carries nothing to show (only an error) is no text at all.
-import type { BaseDocument, CheckItem, LoadDocument, SelftestDocument } from '../domain/document.ts'
+import type {
+  BaseDocument,
+  CheckItem,
+  GateCalibrateDocument,
+  GateExplainDocument,
+  GatePlanDocument,
+  LoadDocument,
+  SelftestDocument,
+} from '../domain/document.ts'
 import { createStyle } from './style.ts'
 import { checkText } from './text-check.ts'
 import { type ConfigText, configText } from './text-config.ts'
 import { historyText, releasesText, statusText } from './text-fleet.ts'
+import { gateCalibrateText, gateExplainText, gatePlanText } from './text-gate.ts'
 import { loadText, selftestText } from './text-load.ts'
 import { type LockText, lockText } from './text-lock.ts'
 import { type DemoText, demoText, handText, type InitText, initText, pushText, setupText } from './text-others.ts'
@@ -38,6 +47,9 @@ function textOf(document: BaseDocument, options: DocumentTextOptions): readonly 
     return [...planText(plan, style, { columns, verbose }), ...simulated]
   }
   if (has(document, 'verdict', 'targets', 'clauses')) return loadText(document as unknown as LoadDocument, style)
+  if (has(document, 'pairs', 'hostEffect')) return gateCalibrateText(document as unknown as GateCalibrateDocument, style)
+  if (document.command === 'gate plan' && has(document, 'gates')) return gatePlanText(document as unknown as GatePlanDocument, style)
+  if (has(document, 'gates', 'run')) return gateExplainText(document as unknown as GateExplainDocument, style)
   if (has(document, 'ceilingPerSecond', 'steps')) return selftestText(document as unknown as SelftestDocument, style)
   if (has(document, 'hosts', 'minReadySeen', 'gates'))
     return rolloutText(document as unknown as Parameters<typeof rolloutText>[0], style, verbose)

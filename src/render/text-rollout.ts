@@ -89,6 +89,7 @@ function facts(document: RolloutDocument, style: Style): readonly string[] {
   if (document.probe !== null) {
     const text = `${probeWords(document.probe)}, through the public entry`
     say('probe', document.probe.failed === 0 ? text : style.red(`✖ ${text}`))
+    for (const loss of document.probe.losses ?? []) say('', oneLine(loss, 300))
   }
   if (document.minReadySeen !== null) say('ready', `never fewer than ${many(document.minReadySeen, 'host')}`)
   for (const gate of document.gates) {

@@ -29,6 +29,10 @@ export function schemaOf(command: string): DocumentName {
     drain: 'hand',
     enable: 'hand',
     'load selftest': 'selftest',
+    'gate plan': 'gatePlan',
+    'gate explain': 'gateExplain',
+    'gate whatif': 'gateExplain',
+    'gate calibrate': 'gateCalibrate',
   }
   const name = same[command] ?? command
   if (!isName(name)) throw new Error(`no schema for ${command}`)

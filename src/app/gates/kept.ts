@@ -75,7 +75,11 @@ export function openKept(env: Env, config: Pick<Config, 'app' | 'environment'>):
       const names = (await readdir(folder).catch(() => [])).filter((name) => /^\d+-.*\.json$/.test(name))
       names.sort((left, right) => Number.parseInt(left, 10) - Number.parseInt(right, 10))
       return Promise.all(
-        names.map(async (name) => ({ name: name.replace(/\.json$/, ''), path: join(folder, name), record: await readRecord(join(folder, name)) })),
+        names.map(async (name) => ({
+          name: name.replace(/\.json$/, ''),
+          path: join(folder, name),
+          record: await readRecord(join(folder, name)),
+        })),
       )
     },
     runs: async () => (await readdir(evidence).catch(() => [])).sort(),
@@ -88,7 +92,9 @@ export function openKept(env: Env, config: Pick<Config, 'app' | 'environment'>):
 
 /** @throws RollgateError E_LOAD_DATA when it is no record, E_STATE_VERSION when it is a newer one */
 async function readRecord(path: string): Promise<GateRecord> {
-  const value: unknown = await readFile(path, 'utf8').then(JSON.parse).catch(() => null)
+  const value: unknown = await readFile(path, 'utf8')
+    .then(JSON.parse)
+    .catch(() => null)
   if (typeof value !== 'object' || value === null || !('version' in value) || !('evidence' in value) || !('report' in value))
     throw new RollgateError('E_LOAD_DATA', `${path} is not the record of a gate`)
   if (value.version !== 1) throw new RollgateError('E_STATE_VERSION', `${path} was written by a newer version`)
@@ -98,7 +104,9 @@ async function readRecord(path: string): Promise<GateRecord> {
 
 /** A list that cannot be read is a list without entries: nothing rests on it but a comparison with the past. */
 async function readList<T>(path: string): Promise<readonly T[]> {
-  const value: unknown = await readFile(path, 'utf8').then(JSON.parse).catch(() => [])
+  const value: unknown = await readFile(path, 'utf8')
+    .then(JSON.parse)
+    .catch(() => [])
   return Array.isArray(value) ? (value as T[]) : []
 }
 

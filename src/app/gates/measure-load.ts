@@ -6,17 +6,18 @@ import { RollgateError } from '../../domain/error.ts'
 import type { Calibration, CapacityEvidence, PastPass, RequestEvidence, RestartEvidence, Steadiness } from '../../domain/evidence.ts'
 import type { GatePlan, GateReport } from '../../domain/gate.ts'
 import type { GeneratorSample } from '../../domain/load.ts'
+import type { ClauseProgress, MeasureProgress } from '../../domain/progress.ts'
 import type { Slice } from '../../domain/slice.ts'
-import type { Evaluation } from '../../gate/evaluate.ts'
 import { judgeRequests } from '../../gate/judge.ts'
-import type { Look } from '../../gate/looks.ts'
 import { logMargin } from '../../gate/relative.ts'
+import { resultOf } from '../../gate/report.ts'
 import { timelineOf } from '../../gate/seconds.ts'
 import { findSteady, STEADY_BLOCKS } from '../../gate/steady.ts'
 import { createWatch } from '../../gate/watch.ts'
 import type { LoadPlan, LoadProgress, LoadResult } from '../../load/plan.ts'
 import { startLoad } from '../../load/start.ts'
 import { LIMITS } from '../../load/validity.ts'
+import { createMeter } from '../meter.ts'
 
 export type LoadMeasuring = {
   readonly gatePlan: GatePlan
@@ -31,16 +32,9 @@ export type LoadMeasuring = {
   /** How often the end may be moved. */
   readonly extend: number
   readonly signal: AbortSignal
-  readonly onProgress?: (seen: Seen) => void
-}
-
-/** What a live view shows, about once a second. */
-export type Seen = {
-  readonly phase: LoadProgress['phase']
-  readonly targets: LoadProgress['targets']
-  readonly measuredSeconds: number
-  readonly nextLook: Look | null
-  readonly evaluation: Evaluation | null
+  readonly onProgress?: (progress: MeasureProgress) => void
+  /** What a screen calls it before the push. */
+  readonly isCalibration?: boolean
 }
 
 export type LoadMeasured = { readonly evidence: RequestEvidence; readonly report: GateReport; readonly result: LoadResult }
@@ -51,7 +45,16 @@ const BLOCK_MS = 5_000
 export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasured> {
   const { gatePlan, calibration, passes, extend } = measuring
   const { settings } = measuring.load
-  const watch = createWatch(gatePlan, calibration)
+  const watch = createWatch(whileItRuns(gatePlan), calibration)
+  const meter = createMeter({
+    ...{
+      targets: [...gatePlan.arms.canary, ...gatePlan.arms.old],
+      clauses: gatePlan.clauses,
+      slowAboveMs: slowAbove(gatePlan, calibration),
+    },
+    ...(gatePlan.arms.old.length === 0 ? {} : { arms: gatePlan.arms }),
+  })
+  let phase: LoadProgress['phase'] = 'warmup'
   const slices: Slice[] = []
   const samples: GeneratorSample[] = []
   let steady: Steadiness | null = null
@@ -77,24 +80,29 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
       signal: measuring.signal,
       onSlice(slice) {
         slices.push(slice)
+        if (slice.warmup !== true && phase === 'warmup') {
+          phase = 'measuring'
+          meter.begin()
+        }
+        meter.addSlice(slice)
         if (slice.warmup === true) return
         if (current !== null && slice.second > current) flush(slice.second)
         current ??= slice.second
         pending.push(slice)
       },
-      onSample: (sample) => void samples.push(sample),
+      onSample(sample) {
+        samples.push(sample)
+        meter.addSample(sample)
+      },
       onProgress(progress) {
         if (progress.phase === 'warmup') settle(progress.second)
-        measuring.onProgress?.({
-          ...{ phase: progress.phase, targets: progress.targets, measuredSeconds },
-          ...{ nextLook: watch.nextLook(), evaluation: watch.seen() },
-        })
+        measuring.onProgress?.(shown(progress))
       },
     },
   )
   const result = await run.done
   if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'interrupted while a gate was measured')
-  if (canSettle) steady ??= { isSteady: false, afterSeconds: null }
+  if (canSettle) steady ??= findSteady(timelineOf(slices, gatePlan.arms, 'warmup'), margin ?? 0)
   const evidence: RequestEvidence = {
     kind: 'requests',
     plan: gatePlan,
@@ -126,6 +134,21 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
     current = next
   }
 
+  function shown(progress: LoadProgress): MeasureProgress {
+    const isWarmup = progress.phase === 'warmup'
+    const look = watch.nextLook()
+    const judged = watch.seen()?.judgements.map((judgement): ClauseProgress => resultOf(judgement, null, 'canary')) ?? null
+    return {
+      phase: measuring.isCalibration === true && progress.phase !== 'draining' ? 'calibration' : progress.phase,
+      seconds: isWarmup ? progress.second : measuredSeconds,
+      atMostSeconds: isWarmup ? Math.round(settings.warmup.atMostMs / 1000) : gatePlan.atMostSeconds * (1 + extensions),
+      targets: meter.targets(Object.fromEntries(progress.targets.map((target) => [target.name, target.inFlight]))),
+      clauses: isWarmup ? [] : (judged ?? meter.clauses()),
+      look: look === null ? null : { at: look.index - 1, of: look.of, nextSeconds: look.second },
+      trust: meter.trust(),
+    }
+  }
+
   function settle(second: number): void {
     if (steady !== null || !canSettle || second * 1000 < settings.warmup.atLeastMs || second % 5 !== 0) return
     const found = findSteady(timelineOf(slices, gatePlan.arms, 'warmup'), margin ?? 0)
@@ -135,11 +158,27 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
   }
 }
 
+/** Bursts come last: until then nothing of them can be judged. */
+function whileItRuns(plan: GatePlan): GatePlan {
+  const clauses = plan.clauses.filter(({ metric }) => metric.kind !== 'capacity')
+  return clauses.length === 0 ? plan : { ...plan, clauses }
+}
+
+function slowAbove(plan: GatePlan, calibration: Calibration | null): number | null {
+  const given = plan.clauses.flatMap(({ metric }) => (metric.kind === 'slow' && metric.aboveMs !== null ? [metric.aboveMs] : []))[0]
+  return given ?? calibration?.slowAboveMs ?? null
+}
+
 /** In logs, of the clauses that compare times; null where none does. */
 function smallestMargin(plan: GatePlan): number | null {
   const margins = plan.clauses.flatMap((clause) =>
     isRelative(clause) && clause.metric.kind === 'quantile' && clause.limit.against === 'baseline'
-      ? [logMargin(clause.limit.margins.filter((margin) => margin.kind === 'percent'), 1)]
+      ? [
+          logMargin(
+            clause.limit.margins.filter((margin) => margin.kind === 'percent'),
+            1,
+          ),
+        ]
       : [],
   )
   const known = margins.filter((margin) => Number.isFinite(margin) && margin > 0)

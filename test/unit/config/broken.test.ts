@@ -164,9 +164,9 @@ const CASES: readonly Case[] = [
   [
     'a gate step',
     plus('rollout:\n  steps: [{ deploy: 1 }, { gate: canary }]'),
-    '12:28',
+    '12:34',
     'rollout.steps[1].gate',
-    '`gate` is not built yet',
+    '"canary" is not under `gates`',
   ],
   ['a weight step', plus('rollout:\n  steps: [{ deploy: 1 }, { weight: 10% }]'), '12:28', 'rollout.steps[1].weight', 'not built yet'],
   ['nginx', plus('balancer: { kind: nginx, hosts: [web-1], backend: b }'), '11:19', 'balancer.kind', '`kind: nginx` is not built yet'],

@@ -46,6 +46,10 @@ const same: {
   readonly exec: Same<D['exec'], Documents.ExecDocument>
   readonly hand: Same<D['hand'], Documents.HandDocument>
   readonly load: Same<D['load'], Documents.LoadDocument>
+  readonly gate: Same<D['gate'], Documents.GateDocument>
+  readonly gatePlan: Same<D['gatePlan'], Documents.GatePlanDocument>
+  readonly gateExplain: Same<D['gateExplain'], Documents.GateExplainDocument>
+  readonly gateCalibrate: Same<D['gateCalibrate'], Documents.GateCalibrateDocument>
   readonly selftest: Same<D['selftest'], Documents.SelftestDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -63,6 +67,10 @@ const same: {
   exec: true,
   hand: true,
   load: true,
+  gate: true,
+  gatePlan: true,
+  gateExplain: true,
+  gateCalibrate: true,
   selftest: true,
   config: true,
   init: true,

@@ -1,0 +1,217 @@
+// gate calibrate: how much the hosts of this fleet differ while all run the same release, and with `--aa N` how often the
+// gate would fail a release that is no different at all. All hosts get the same requests at the same moments, in one pass.
+import { randomBytes } from 'node:crypto'
+import { appHosts } from '../domain/config.ts'
+import type { GateCalibrateDocument } from '../domain/document.ts'
+import { RollgateError } from '../domain/error.ts'
+import type { Calibration } from '../domain/evidence.ts'
+import { calibrationMs, type GateSettings } from '../domain/gate.ts'
+import type { HostName } from '../domain/host.ts'
+import type { LoadSettings } from '../domain/load.ts'
+import type { Slice, Verdict } from '../domain/slice.ts'
+import { calibrate, learnTau } from '../gate/calibration.ts'
+import { RESAMPLES } from '../gate/plan.ts'
+import { planning } from '../gate/planner.ts'
+import { createDraw } from '../gate/random.ts'
+import { timelineOf } from '../gate/seconds.ts'
+import { openSession } from './compose.ts'
+import type { AppContext } from './context.ts'
+import { gateNamed } from './gate.ts'
+import { type GateWork, meanRate, withArms } from './gates/arms.ts'
+import { calibrationHash, sendTo } from './gates/calibrate.ts'
+import { type Kept, openKept } from './gates/kept.ts'
+import { measureGate } from './gates/measure.ts'
+import type { Session } from './session.ts'
+import { createTelling } from './telling.ts'
+
+export type CalibrateOptions = {
+  readonly name?: string
+  readonly hosts?: readonly string[]
+  readonly durationMs?: number
+  /** So many gates of hosts against hosts that run the same. */
+  readonly aa?: number
+}
+
+type Pair = { readonly host: HostName; readonly against: HostName; readonly calibration: Calibration }
+
+const MOST_HOSTS = 12
+/** Below this many pairs nobody knows how much hosts differ. */
+const FEWEST_PAIRS = 5
+
+/** @throws RollgateError E_USAGE, E_LOAD, E_LOAD_INVALID, E_CANCELLED */
+export async function gateCalibrate(options: CalibrateOptions, context: AppContext): Promise<GateCalibrateDocument> {
+  const run = randomBytes(4).toString('hex')
+  const { emit } = createTelling(run, context.renderers, () => new Date())
+  const session = await openSession(context, { emit, ...(options.hosts === undefined ? {} : { hosts: options.hosts }) })
+  try {
+    const gate = gateNamed(session.config, options.name)
+    const load = loadOf(session, gate)
+    const kept = openKept(context.env, session.config)
+    const work: GateWork = { session, context, emit, run }
+    const signal = AbortSignal.any([context.signal, context.control.asked])
+    const hosts = chosenHosts(session)
+    const slices = await onePass(gate, load, hosts, options.durationMs ?? calibrationMs(gate, load), { ...work, kept }, signal)
+    const { pairs, problems } = pairsOf(gate, hosts, slices, run)
+    for (const { host, against, calibration } of pairs)
+      await kept.addCalibration(gate.name, {
+        at: new Date().toISOString(),
+        host,
+        against,
+        settingsHash: calibrationHash('serving', load),
+        calibration,
+      })
+    const [first] = pairs
+    if (first === undefined)
+      throw new RollgateError('E_LOAD_INVALID', `gate ${gate.name} cannot be calibrated: ${problems[0] ?? 'nothing was measured'}`)
+    const hostEffect = effectOf(pairs)
+    const aa = options.aa === undefined ? null : await againstItself(gate, pairs, options.aa, { ...work, kept }, signal)
+    const verdict = aa === null || aa.verdicts.fail === 0
+    return {
+      version: 1,
+      command: 'gate calibrate',
+      exitCode: verdict ? 0 : 7,
+      outcome: verdict ? 'ok' : 'failed',
+      ...(verdict
+        ? {}
+        : {
+            error: {
+              code: 'E_GATE_FAILED' as const,
+              message: `${aa?.verdicts.fail} of ${aa?.runs} gates failed a release against itself`,
+              hints: [
+                'the hosts differ more than the gate allows for: raise confidence.host_effect, or the margins',
+                'or longer blocks: a longer load',
+              ],
+            },
+          }),
+      ...{ gate: gate.name, run, pairs: pairs.map(shownPair), hostEffect, aa },
+      clauses: clausesOf(gate, load, first.calibration),
+      warnings: [
+        ...problems,
+        ...(pairs.length < FEWEST_PAIRS ? [`${pairs.length} pairs of hosts say little about how much hosts differ; 5 % is assumed`] : []),
+      ],
+    }
+  } finally {
+    await session.close()
+  }
+}
+
+function loadOf(session: Session, gate: GateSettings): LoadSettings {
+  const load = gate.source.kind === 'load' ? session.config.loads[gate.source.load] : undefined
+  if (load === undefined || gate.source.kind !== 'load' || gate.source.baseline === null)
+    throw new RollgateError('E_USAGE', `gate ${gate.name} compares nothing: there is nothing to calibrate`)
+  if (calibrationMs(gate, load) === 0) throw new RollgateError('E_USAGE', `gate ${gate.name}: nothing of it rests on how much hosts differ`)
+  return load
+}
+
+function chosenHosts(session: Session): readonly HostName[] {
+  const names = session.chosen.map((host) => host.name)
+  if (names.length < 2)
+    throw new RollgateError('E_USAGE', `at least two hosts are needed, and ${appHosts(session.config).length} are there`)
+  return names.slice(0, MOST_HOSTS)
+}
+
+/** The same requests at the same moments, to all of them. */
+async function onePass(
+  gate: GateSettings,
+  load: LoadSettings,
+  hosts: readonly HostName[],
+  durationMs: number,
+  of: GateWork & { readonly kept: Kept },
+  signal: AbortSignal,
+): Promise<readonly Slice[]> {
+  const { source } = gate
+  if (source.kind !== 'load') return []
+  const everybody = { ...source, baseline: null }
+  const reached = new Map<HostName, Parameters<Parameters<typeof withArms>[5]>[0]['targets'][number]>()
+  // Three at a time are reached, and all are loaded together.
+  for (let at = 0; at < hosts.length; at += 3)
+    await withArms(gate, everybody, { hosts: hosts.slice(at, at + 3), old: [], borrow: null }, of, signal, async ({ targets }) => {
+      for (const target of targets) reached.set(target.name, target)
+    })
+  const [first, ...rest] = hosts.flatMap((name) => reached.get(name) ?? [])
+  if (first === undefined) return []
+  const arms = { canary: hosts, old: [], targets: [first, ...rest] } as const
+  const { slices, problem } = await sendTo({ ...of, gate, load }, arms, durationMs, randomBytes(4).toString('hex'), signal)
+  if (problem !== null) throw new RollgateError('E_LOAD_INVALID', `gate ${gate.name} cannot be calibrated: ${problem}`)
+  return slices
+}
+
+function pairsOf(gate: GateSettings, hosts: readonly HostName[], slices: readonly Slice[], seed: string) {
+  const quantiles = gate.pass.flatMap(({ metric }) => (metric.kind === 'quantile' ? [metric.q] : []))
+  const pairs: Pair[] = []
+  const problems: string[] = []
+  for (const against of hosts) {
+    for (const host of hosts) {
+      if (host === against) continue
+      const found = calibrate(timelineOf(slices, { canary: [host], old: [against] }), {
+        quantiles,
+        resamples: RESAMPLES,
+        draw: createDraw(`${seed}/${host}/${against}`),
+      })
+      if ('problem' in found) problems.push(`${host} against ${against}: ${found.problem}`)
+      else pairs.push({ host, against, calibration: found.calibration })
+    }
+  }
+  return { pairs, problems }
+}
+
+/** Each pair once: the other way round says the same again. */
+function effectOf(pairs: readonly Pair[]): number {
+  const once = pairs.filter(({ host, against }) => host < against)
+  return learnTau(once.flatMap(({ calibration }) => calibration.quantiles['0.5'] ?? []))
+}
+
+async function againstItself(
+  gate: GateSettings,
+  pairs: readonly Pair[],
+  runs: number,
+  of: GateWork & { readonly kept: Kept },
+  signal: AbortSignal,
+): Promise<NonNullable<GateCalibrateDocument['aa']>> {
+  const verdicts: Record<Verdict, number> = { pass: 0, fail: 0, inconclusive: 0, invalid: 0 }
+  for (let count = 0; count < runs; count += 1) {
+    const { host, against, calibration } = pairs[count % pairs.length] ?? { host: '', against: '', calibration: null }
+    const { record } = await measureGate(
+      gate,
+      {
+        ...of,
+        place: { hosts: [host], old: [against], borrow: null },
+        ...{
+          calibration: async () => calibration,
+          passes: [],
+          restart: () => null,
+          approve: async () => 'unanswered' as const,
+          environment: {},
+        },
+      },
+      signal,
+    )
+    await of.kept.record(of.run, record)
+    verdicts[record.report.verdict] += 1
+    of.emit({
+      type: 'notice',
+      message: `A/A ${count + 1} of ${runs}, ${host} against ${against}: ${record.report.verdict.toUpperCase()}: ${record.report.reason}`,
+    })
+  }
+  return { runs, verdicts }
+}
+
+function clausesOf(gate: GateSettings, load: LoadSettings, calibration: Calibration): GateCalibrateDocument['clauses'] {
+  const ratePerArm = meanRate(load, load.duration.atMostMs)
+  if (ratePerArm === null) return []
+  const times = {
+    atLeastSeconds: Math.round(load.duration.atLeastMs / 1000),
+    atMostSeconds: Math.max(1, Math.round(load.duration.atMostMs / 1000)),
+  }
+  return planning(gate, { kind: 'load', ...times, ratePerArm, calibration }).clauses
+}
+
+function shownPair({ host, against, calibration }: Pair): GateCalibrateDocument['pairs'][number] {
+  const { seconds, slowAboveMs, quantiles } = calibration
+  return {
+    ...{ host, against, seconds, slowAboveMs },
+    quantiles: Object.fromEntries(
+      Object.entries(quantiles).map(([q, { theta, se, oldMs }]) => [q, { ratio: Math.expm1(theta), se, oldMs }]),
+    ),
+  }
+}

@@ -1,0 +1,138 @@
+// How much hosts differ while both run the old release: the same load, on the same hosts, reached the same way, before the
+// push (load-and-gates.md, 7.2). A calibration that is there already is used again for a day; one that fails costs
+// certainty and nothing else: it never stops a rollout.
+import { randomBytes } from 'node:crypto'
+import { errorInfo, RollgateError } from '../../domain/error.ts'
+import type { Calibration } from '../../domain/evidence.ts'
+import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
+import type { LoadSettings } from '../../domain/load.ts'
+import type { Slice } from '../../domain/slice.ts'
+import { calibrate } from '../../gate/calibration.ts'
+import { hashOf } from '../../gate/hash.ts'
+import { RESAMPLES } from '../../gate/plan.ts'
+import { createDraw } from '../../gate/random.ts'
+import { timelineOf } from '../../gate/seconds.ts'
+import type { LoadPlan } from '../../load/plan.ts'
+import { startLoad } from '../../load/start.ts'
+import { createMeter } from '../meter.ts'
+import { secretReader } from '../secrets.ts'
+import type { Arms, GateWork } from './arms.ts'
+import type { Kept } from './kept.ts'
+
+/** Hosts change: a neighbour, a disk, a new kernel. */
+const FRESH_MS = 24 * 3_600_000
+
+/** How hosts are measured: out of rotation, or beside what they serve. A calibration says something about its own way only. */
+export type CalibrationWay = 'isolated' | 'serving'
+
+/** Another load or another way is another question. */
+export function calibrationHash(way: CalibrationWay, load: LoadSettings): string {
+  return hashOf({ way, load: { ...load, duration: null, warmup: null } })
+}
+
+/** The newest one of this pair, not older than a day; null: there is none. */
+export async function keptCalibration(
+  kept: Kept,
+  of: {
+    readonly gate: GateSettings
+    readonly way: CalibrationWay
+    readonly load: LoadSettings
+    readonly arms: Pick<Arms, 'canary' | 'old'>
+  },
+  now: Date,
+): Promise<Calibration | null> {
+  const { gate, arms } = of
+  const hash = calibrationHash(of.way, of.load)
+  const [host, against] = pairOf(arms)
+  const found = (await kept.calibrations(gate.name)).find(
+    (one) => one.settingsHash === hash && one.host === host && one.against === against && now.getTime() - Date.parse(one.at) < FRESH_MS,
+  )
+  return found?.calibration ?? null
+}
+
+export const pairOf = (arms: Pick<Arms, 'canary' | 'old'>): readonly [string, string] => [arms.canary.join('+'), arms.old.join('+')]
+
+export type Calibrating = GateWork & {
+  readonly gate: GateSettings
+  readonly way: CalibrationWay
+  readonly load: LoadSettings
+  readonly kept: Kept
+  readonly durationMs?: number
+}
+
+export type Calibrated = { readonly calibration: Calibration; readonly slices: readonly Slice[] } | { readonly problem: string }
+
+/** Measures both arms, and keeps what was found. @throws RollgateError E_CANCELLED */
+export async function calibrateArms(of: Calibrating, arms: Arms, signal: AbortSignal): Promise<Calibrated> {
+  const { gate, way, load, kept } = of
+  const durationMs = of.durationMs ?? calibrationMs(gate, load)
+  const seed = randomBytes(4).toString('hex')
+  const { slices, problem } = await sendTo(of, arms, durationMs, seed, signal)
+  if (problem !== null) return { problem }
+  const quantiles = gate.pass.flatMap(({ metric }) => (metric.kind === 'quantile' ? [metric.q] : []))
+  const found = calibrate(timelineOf(slices, arms), { quantiles, resamples: RESAMPLES, draw: createDraw(seed) })
+  if ('problem' in found) return found
+  const [host, against] = pairOf(arms)
+  await kept.addCalibration(gate.name, {
+    ...{ at: new Date().toISOString(), host, against },
+    settingsHash: calibrationHash(way, load),
+    calibration: found.calibration,
+  })
+  return { ...found, slices }
+}
+
+/** @returns what was seen, and why it cannot be used @throws RollgateError E_CANCELLED */
+export async function sendTo(
+  of: Omit<Calibrating, 'way'>,
+  arms: Arms,
+  durationMs: number,
+  seed: string,
+  signal: AbortSignal,
+): Promise<{ readonly slices: readonly Slice[]; readonly problem: string | null }> {
+  const { session, context, emit, gate, load, run } = of
+  const slices: Slice[] = []
+  const meter = createMeter({ targets: [...arms.canary, ...arms.old], arms: { canary: arms.canary, old: arms.old } })
+  const plan: LoadPlan = {
+    settings: load,
+    targets: arms.targets,
+    ...{ runId: run, seed, durationMs, warmupMs: Math.min(load.warmup.atLeastMs, durationMs), env: context.env },
+    readSecret: secretReader(session.config, context.env),
+  }
+  try {
+    const sending = await startLoad(plan, {
+      signal,
+      onSlice(slice) {
+        slices.push(slice)
+        meter.addSlice(slice)
+      },
+      onSample: (sample) => meter.addSample(sample),
+      onProgress({ second, targets }) {
+        const inFlight = Object.fromEntries(targets.map((target) => [target.name, target.inFlight]))
+        emit({
+          type: 'gate.progress',
+          gate: gate.name,
+          progress: {
+            phase: 'calibration',
+            ...{ seconds: second, atMostSeconds: Math.round((plan.warmupMs + durationMs) / 1000) },
+            ...{ targets: meter.targets(inFlight), clauses: [], look: null, trust: meter.trust() },
+          },
+        })
+      },
+    })
+    const result = await sending.done
+    if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'interrupted while a gate was calibrated')
+    const [why] = result.validity.reasons
+    return { slices, problem: result.validity.valid ? null : (why ?? 'it cannot be trusted') }
+  } catch (error) {
+    const info = errorInfo(error)
+    if (info.code === 'E_CANCELLED' || info.code === 'E_BUG') throw error
+    return { slices, problem: info.message }
+  }
+}
+
+/** `hosts differ by 1.2 % at p95`: what a person wants to know of it. */
+export function describeCalibration({ quantiles, slowAboveMs, seconds }: Calibration): string {
+  const p95 = quantiles['0.95']
+  const by = p95 === undefined ? '' : `p95 differs by ${(100 * Math.expm1(p95.theta)).toFixed(1)} % (± ${(196 * p95.se).toFixed(1)}), `
+  return `${seconds} s: ${by}slow is above ${Math.round(slowAboveMs)} ms`
+}

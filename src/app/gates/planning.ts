@@ -1,0 +1,66 @@
+// What can be said of gates before anything is touched: which clauses cannot be decided in the time given, and what would
+// suffice; where a load could not be sent to. Part of `plan`, `deploy`, `check` and `gate plan`. Pure.
+import { appHosts, type Config, settingsOf } from '../../domain/config.ts'
+import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
+import type { Plan, Refusal } from '../../domain/plan.ts'
+import { type GatePlanning, type PlanningContext, planning } from '../../gate/planner.ts'
+import { meanRate } from './arms.ts'
+
+export type PlannedGate = GatePlanning & { readonly gate: string }
+
+/** @param names of gates that are there */
+export function planGates(config: Config, names: readonly string[]): readonly PlannedGate[] {
+  return names.flatMap((name) => {
+    const gate = config.gates[name]
+    if (gate === undefined) return []
+    const { problems, warnings, clauses } = planning(gate, contextOf(config, gate))
+    return [{ gate: name, problems: [...whereProblems(config, gate), ...problems], warnings, clauses }]
+  })
+}
+
+function contextOf(config: Config, gate: GateSettings): PlanningContext {
+  if (gate.source.kind !== 'load') return { kind: 'other' }
+  const load = config.loads[gate.source.load]
+  if (load === undefined) return { kind: 'other' }
+  const ratePerArm = meanRate(load, load.duration.atMostMs)
+  if (ratePerArm === null) return { kind: 'closed' }
+  const calibration = calibrationMs(gate, load)
+  return {
+    kind: 'load',
+    ...{
+      atLeastSeconds: Math.round(load.duration.atLeastMs / 1000),
+      atMostSeconds: Math.max(1, Math.round(load.duration.atMostMs / 1000)),
+    },
+    ratePerArm,
+    calibration: calibration === 0 ? null : { plannedSeconds: calibration / 1000 },
+  }
+}
+
+function whereProblems(config: Config, { source }: GateSettings): readonly string[] {
+  if (source.kind !== 'load') return []
+  if (source.at.kind === 'balancer' && config.rollout.probe === null)
+    return ['at: balancer needs `rollout.probe.url`, which names the public entry; or use at: URL']
+  if (source.at.kind !== 'canary') return []
+  const portless = appHosts(config).filter((host) => !['http', 'tcp'].includes(settingsOf(config, host).health.check.kind))
+  if (portless.length === 0) return []
+  return [
+    `on which port does the app of ${portless.map((host) => host.name).join(', ')} listen? Its health check has none: use health.http.port, or at: URL`,
+  ]
+}
+
+/** Gates that this plan measures. */
+export function gatesOf(plan: Plan): readonly string[] {
+  const inTracks = plan.batches.flatMap((batch) => batch.tracks).flatMap((track) => track.steps)
+  const between = plan.batches.flatMap((batch) => batch.after)
+  return [...new Set([...inTracks, ...between].flatMap((step) => (step.kind === 'gate' ? [step.gate] : [])))]
+}
+
+export function gateRefusals(planned: readonly PlannedGate[]): readonly Refusal[] {
+  return planned.flatMap(({ gate, problems }) =>
+    problems.map((problem) => ({
+      code: 'E_REFUSED' as const,
+      message: `gate ${gate}: ${problem}`,
+      hints: [`rollgate gate plan ${gate}   (what each clause needs)`, 'or --skip-gates --reason TEXT'],
+    })),
+  )
+}
