@@ -4,10 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BaseDocument, RolloutDocument } from '../domain/document.ts'
-import { startTraffic } from '../load/traffic.ts'
-import { type Sandbox, startSandbox } from '../sandbox/fleet.ts'
-import { type DemoProject, writeDemoProject } from '../sandbox/project.ts'
+import { type DemoFleet, type DemoProject, writeDemoProject } from '../sandbox/project.ts'
 import type { AppContext } from './context.ts'
+import { type DemoSide, startDemoFleet } from './demo-fleet.ts'
 import { deploy } from './deploy.ts'
 
 export type DemoRollout = {
@@ -28,21 +27,22 @@ export async function demo(options: { readonly hosts?: number; readonly keep?: b
   }
   const directory = await mkdtemp(join(tmpdir(), 'rollgate-demo-'))
   const signal = AbortSignal.any([context.signal, context.control.hurry])
-  let sandbox: Sandbox | null = null
+  let side: DemoSide | null = null
   try {
-    sandbox = await startSandbox({ hosts: options.hosts ?? 3, directory, signal })
-    const names = sandbox.hosts.map((host) => host.name).join(', ')
-    say(`Sandbox: ${names} and a balancer on lb-1, all on loopback. Entry: ${sandbox.entryUrl}`)
-    const project = await writeDemoProject(join(directory, 'project'), sandbox)
+    side = await startDemoFleet({ hosts: options.hosts ?? 3, directory }, signal)
+    const { fleet } = side
+    const names = fleet.hosts.map((host) => host.name).join(', ')
+    say(`Sandbox: ${names} and a balancer on lb-1, all on loopback. Entry: ${fleet.entryUrl}`)
+    const project = await writeDemoProject(join(directory, 'project'), fleet)
     const inside: AppContext = {
       ...context,
       cwd: project.directory,
       env: { ...context.env, XDG_STATE_HOME: join(directory, 'state'), XDG_CACHE_HOME: join(directory, 'cache') },
       flags: { ...context.flags, config: project.configFile, yes: true },
     }
-    const rollouts = await threeRollouts(sandbox, project, inside, signal, say)
+    const rollouts = await threeRollouts(side, project, inside, say)
     const right = rollouts.length === 3 && rollouts.every((rollout) => rollout.outcome === rollout.expected && rollout.failed === 0)
-    if (options.keep === true) await keepRunning(sandbox, project, context, say)
+    if (options.keep === true) await keepRunning(fleet, project, context, say)
     const cancelled = context.control.because
     const exitCode = right ? 0 : cancelled === null ? 1 : cancelled === 'SIGINT' ? 130 : 143
     return {
@@ -63,25 +63,24 @@ export async function demo(options: { readonly hosts?: number; readonly keep?: b
       directory: options.keep === true ? project.directory : null,
     }
   } finally {
-    await sandbox?.stop()
+    await side?.stop()
     await rm(directory, { recursive: true, force: true })
   }
 }
 
 async function threeRollouts(
-  sandbox: Sandbox,
+  side: DemoSide,
   project: DemoProject,
   context: AppContext,
-  signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<readonly DemoRollout[]> {
   const rollouts: DemoRollout[] = []
   const act = async (title: string, expected: RolloutDocument['outcome'], underTraffic: boolean): Promise<void> => {
     if (context.control.wish !== null) return
     say(`\n${title}`)
-    const traffic = underTraffic ? startTraffic({ url: sandbox.entryUrl, users: USERS, timeoutMs: USER_TIMEOUT_MS }, { signal }) : null
+    if (underTraffic) side.startTraffic(USERS, USER_TIMEOUT_MS)
     const document = await deploy({}, context)
-    const seen = traffic === null ? { requests: 0, failed: 0 } : await traffic.stop()
+    const seen = underTraffic ? await side.stopTraffic() : { requests: 0, failed: 0 }
     rollouts.push({ title, outcome: document.outcome, expected, requests: seen.requests, failed: seen.failed })
     if (document.error !== undefined) {
       say(`  ${document.error.message}   (${document.error.code})`)
@@ -94,18 +93,19 @@ async function threeRollouts(
   await project.setProbe(false)
   await act('1. A first deploy, to an empty fleet', 'succeeded', false)
   await project.setProbe(true)
+  await project.setGate(true)
   await project.setVersion('v2', 'good')
-  await act('2. A rolling deploy of v2, while users are on the site', 'succeeded', true)
-  await project.setVersion('v3', 'error')
-  await act('3. A broken v3: stopped at the canary, and undone', 'rolled-back', true)
+  await act('2. A rolling deploy of v2, while users are on the site; load on the canary decides', 'succeeded', true)
+  await project.setVersion('v3', 'slow')
+  await act('3. A v3 that is healthy, and slow for 3 of 100 requests: the gate stops it, and it is undone', 'rolled-back', true)
   return rollouts
 }
 
 /** Leaves the fleet up until Ctrl-C, with a config to play with. */
-async function keepRunning(sandbox: Sandbox, project: DemoProject, context: AppContext, say: (line: string) => void): Promise<void> {
+async function keepRunning(fleet: DemoFleet, project: DemoProject, context: AppContext, say: (line: string) => void): Promise<void> {
   if (context.control.wish !== null) return
   say(
-    `\nThe fleet stays up until Ctrl-C. In another terminal:\n  cd ${project.directory}\n  rollgate status\n  rollgate deploy\n  curl ${sandbox.entryUrl}`,
+    `\nThe fleet stays up until Ctrl-C. In another terminal:\n  cd ${project.directory}\n  rollgate status\n  rollgate deploy\n  curl ${fleet.entryUrl}`,
   )
   const { asked } = context.control
   if (asked.aborted) return

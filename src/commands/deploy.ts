@@ -1,8 +1,7 @@
 import { RollgateCommand } from './base.ts'
-import { durationMs, eventsFlag, given, selectionFlags, waitLockFlag } from './flags.ts'
+import { durationMs, eventsFlag, given, selectionFlags, skipFlags, waitLockFlag } from './flags.ts'
 import { Flags } from './oclif.ts'
 import { releaseFlags } from './release-flags.ts'
-import { skipFlags } from './skip-flags.ts'
 
 export default class Deploy extends RollgateCommand {
   static override description =

@@ -27,6 +27,12 @@ export const eventsFlag = {
   events: Flags.string({ helpValue: 'FILE', description: 'Every event as one JSON object a line; - for stdout' }),
 }
 
+/** Going without the gates: allowed to everybody, and never without a word of why. */
+export const skipFlags = {
+  'skip-gates': Flags.boolean({ description: 'Leave the gates out; the reason is kept with the rollout', dependsOn: ['reason'] }),
+  reason: Flags.string({ helpValue: 'TEXT', description: 'Why', dependsOn: ['skip-gates'] }),
+}
+
 /** `15m` as milliseconds. */
 export const waitLockFlag = {
   'wait-lock': Flags.string({

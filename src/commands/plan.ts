@@ -1,8 +1,7 @@
 import { RollgateCommand } from './base.ts'
-import { given, names, selectionFlags } from './flags.ts'
+import { given, names, selectionFlags, skipFlags } from './flags.ts'
 import { Flags } from './oclif.ts'
 import { releaseFlags } from './release-flags.ts'
-import { skipFlags } from './skip-flags.ts'
 
 export default class Plan extends RollgateCommand {
   static override description =

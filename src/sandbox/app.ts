@@ -2,8 +2,11 @@
 // the demo's project as it is, built and shipped like anybody's. It dies at once on SIGTERM (Node's default), with
 // requests in hand: without a drain they are lost, and that is what the demo is about.
 
-/** How a release behaves. `error`: answers 500 everywhere. `crash`: ends while it starts. `stale`: names another release. */
-export type AppBehaviour = 'good' | 'error' | 'crash' | 'stale'
+/**
+ * How a release behaves. `slow`: 3 of 100 requests take half a second longer, which no health check sees. `error`: answers
+ * 500 everywhere. `crash`: ends while it starts. `stale`: names another release.
+ */
+export type AppBehaviour = 'good' | 'slow' | 'error' | 'crash' | 'stale'
 
 /** Path in the artifact → text; scripts in bin/ want mode 0755. */
 export function appFiles(version: string, behaviour: AppBehaviour): Readonly<Record<string, string>> {
@@ -20,16 +23,19 @@ const release = behaviour === 'stale' ? 'r0-00000000' : (process.env.ROLLGATE_RE
 
 if (behaviour === 'crash') throw new Error('demo ' + version + ': the database migration is missing')
 
+let count = 0
 createServer((request, response) => {
   request.resume()
   const health = request.url === '/healthz'
   const status = behaviour === 'error' ? 500 : 200
   const body = (status === 200 ? 'hello from ' : 'broken: ') + version + '\\n'
   // 20 to 120 ms, as real work would take; the health check answers at once.
+  if (!health) count += 1
+  const more = behaviour === 'slow' && !health && count % 33 === 0 ? 500 : 0
   setTimeout(() => {
     response.writeHead(status, { 'content-type': 'text/plain', 'x-release': release, 'content-length': Buffer.byteLength(body) })
     response.end(body)
-  }, health ? 0 : 20 + Math.random() * 100)
+  }, health ? 0 : 20 + Math.random() * 100 + more)
 }).listen(Number(process.env.PORT), '127.0.0.1')
 `
 }

@@ -26,7 +26,7 @@ function quoted(path: string): string {
   return `"${path.replaceAll('%', '%%')}"`
 }
 
-/** The smallest complete configuration of the sandbox. @param options.probe false for a first deploy: nobody answers yet */
+/** The smallest complete configuration of the sandbox. @param options.probe false for a first deploy: nobody answers yet; `gate`: the canary is load-tested before it is enabled */
 export function sandboxConfig(
   sandbox: {
     readonly hosts: readonly SandboxHost[]
@@ -35,7 +35,7 @@ export function sandboxConfig(
     readonly balancerHost: SandboxHost
     readonly balancer: { readonly apiPort: number }
   },
-  options: { readonly probe: boolean },
+  options: { readonly probe: boolean; readonly gate?: boolean },
 ): string {
   const hosts = sandbox.hosts.map(({ name }) => `  ${name}: { address: ${name}, server: ${name} }`)
   const lb = sandbox.balancerHost.name
@@ -80,7 +80,24 @@ balancer:
 rollout:
   steps:
     - deploy: 1                        # the canary
-    - deploy: 50%
+${options.gate === true ? '    - gate: canary                     # load on it alone, before users get it\n' : ''}    - deploy: 50%
     - deploy: 100%
-${options.probe ? probe : ''}`
+${options.probe ? probe : ''}${options.gate === true ? GATE : ''}`
 }
+
+const GATE = `
+loads:
+  visits:
+    rate: 100/s                        # as users come: whatever the answers do
+    duration: 5s..20s                  # it stops as soon as it is sure
+    warmup: 2s
+    requests: [{ get: / }]
+
+gates:
+  canary:
+    load: visits
+    pass:
+      - errors < 1%
+      - { clause: slow < 1%, above: 250ms }
+    on_invalid: { retry: 3 }           # a busy machine sends late, and late requests say nothing
+`

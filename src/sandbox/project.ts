@@ -13,11 +13,20 @@ export type DemoProject = {
   setVersion(version: string, behaviour: AppBehaviour): Promise<void>
   /** With or without `rollout.probe`. A first deploy has nobody to answer it. */
   setProbe(on: boolean): Promise<void>
+  /** With or without the load gate at the canary [without]. */
+  setGate(on: boolean): Promise<void>
+}
+
+/** What a project needs to know of its fleet. */
+export type DemoFleet = Pick<Sandbox, 'hosts' | 'balancerHost' | 'entryUrl' | 'releaseRoot' | 'sshConfigPath'> & {
+  readonly balancer: { readonly apiPort: number }
 }
 
 /** Writes the project with the app's v1, in good health, and the probe on. */
-export async function writeDemoProject(directory: string, sandbox: Sandbox): Promise<DemoProject> {
+export async function writeDemoProject(directory: string, sandbox: DemoFleet): Promise<DemoProject> {
   const configFile = join(directory, 'rollgate.yml')
+  const guards = { probe: true, gate: false }
+  const configure = (): Promise<void> => writeFile(configFile, sandboxConfig(sandbox, guards))
   const project: DemoProject = {
     directory,
     configFile,
@@ -30,11 +39,18 @@ export async function writeDemoProject(directory: string, sandbox: Sandbox): Pro
         await writeFile(file, text, { mode: path.startsWith('bin/') ? 0o755 : 0o644 })
       }
     },
-    setProbe: (on) => writeFile(configFile, sandboxConfig(sandbox, { probe: on })),
+    setProbe(on) {
+      guards.probe = on
+      return configure()
+    },
+    setGate(on) {
+      guards.gate = on
+      return configure()
+    },
   }
   await mkdir(directory, { recursive: true })
   await copyFile(sandbox.sshConfigPath, join(directory, 'ssh_config'))
-  await project.setProbe(true)
+  await configure()
   await project.setVersion('v1', 'good')
   return project
 }

@@ -64,14 +64,15 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
 
   const facts = () => ({ steady, distrust: [], aborted: null, restart: measuring.restart(), capacity: null, passes })
   const margin = smallestMargin(gatePlan)
-  const canSettle = settings.warmup.atMostMs >= STEADY_BLOCKS * BLOCK_MS && margin !== null
+  const canSettle = margin !== null && settings.warmup.atMostMs >= STEADY_BLOCKS * BLOCK_MS
   const pending: Slice[] = []
   let current: number | null = null
 
   const run = await startLoad(
     {
       ...measuring.load,
-      warmupMs: settings.warmup.atMostMs,
+      // Where no time is judged nothing has to settle.
+      warmupMs: margin === null ? settings.warmup.atLeastMs : settings.warmup.atMostMs,
       durationMs: 1000 * gatePlan.atMostSeconds * (1 + extend),
       // Send lag and load of this machine are the watch's to judge: it knows what has to be told apart.
       limits: { ...LIMITS, lagMs: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY },
@@ -169,7 +170,7 @@ function slowAbove(plan: GatePlan, calibration: Calibration | null): number | nu
   return given ?? calibration?.slowAboveMs ?? null
 }
 
-/** In logs, of the clauses that compare times; null where none does. */
+/** In logs, of the clauses that compare times; a tenth where times only have a fixed limit; null where no time is judged. */
 function smallestMargin(plan: GatePlan): number | null {
   const margins = plan.clauses.flatMap((clause) =>
     isRelative(clause) && clause.metric.kind === 'quantile' && clause.limit.against === 'baseline'
@@ -182,5 +183,6 @@ function smallestMargin(plan: GatePlan): number | null {
       : [],
   )
   const known = margins.filter((margin) => Number.isFinite(margin) && margin > 0)
-  return known.length === 0 ? null : Math.min(...known)
+  if (known.length > 0) return Math.min(...known)
+  return plan.clauses.some(({ metric }) => metric.kind === 'quantile' || metric.kind === 'max') ? Math.log(1.1) : null
 }

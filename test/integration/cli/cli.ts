@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, vi } from 'vitest'
+import { punctually } from '../../helpers/punctual.ts'
 import { schemaOf, strictly } from '../../helpers/schemas.ts'
 
 export const root = resolve(import.meta.dirname, '../../..')
@@ -46,9 +47,18 @@ export type Started = { readonly child: ChildProcess; readonly ended: Promise<Ru
 export function start(
   args: readonly string[],
   place: Place,
-  options: { readonly env?: Readonly<Record<string, string>>; readonly node?: string; readonly bin?: string; readonly cwd?: string } = {},
+  options: {
+    readonly env?: Readonly<Record<string, string>>
+    readonly node?: string
+    readonly bin?: string
+    readonly cwd?: string
+    readonly measures?: true
+  } = {},
 ): Started {
-  const child = spawn(options.node ?? process.execPath, [options.bin ?? bin, ...args], {
+  const node = options.node ?? process.execPath
+  const words = [options.bin ?? bin, ...args]
+  const [program, rest] = options.measures === true ? punctually(node, words) : [node, words]
+  const child = spawn(program, rest, {
     cwd: options.cwd ?? place.directory,
     env: { ...place.env, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],

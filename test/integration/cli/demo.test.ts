@@ -12,10 +12,10 @@ function aDesk() {
   return { place, env: { TMPDIR: temporary }, left: () => readdirSync(temporary).filter((name) => name.startsWith('rollgate-')) }
 }
 
-test('shows a first deploy, a rolling one without a lost request, and a broken release that is undone', async () => {
+test('shows a first deploy, a rolling one without a lost request, and a slow release that its load gate stops and undoes', async () => {
   const { place, env, left } = aDesk()
   try {
-    const result = await run(['demo', '--hosts', '2', '--json'], place, { env })
+    const result = await run(['demo', '--hosts', '2', '--json'], place, { env, measures: true })
     expect(result.code, result.stderr).toBe(0)
     const document = documentOf(result)
     expect(document).toMatchObject({
@@ -26,6 +26,9 @@ test('shows a first deploy, a rolling one without a lost request, and a broken r
         { outcome: 'rolled-back', failed: 0, requests: expect.any(Number) },
       ],
     })
+    expect(result.stderr).toMatch(/gate canary \(isolated\): PASS/)
+    expect(result.stderr).toMatch(/E_GATE_FAILED/)
+    expect(result.stderr).toMatch(/slow [\d.]+ % \([\d.]+ to [\d.]+\), allowed < 1 %: FAIL at look/)
     expect(left()).toEqual([])
   } finally {
     place.remove()
