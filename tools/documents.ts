@@ -197,46 +197,30 @@ export const documents = {
     reason: text,
     run: text,
     seed: text,
-    targets: list(
-      object({
-        name: text,
-        offered: count,
-        sent: count,
-        done: count,
-        rps: number,
-        errors: opaque<Documents.LoadDocument['targets'][number]['errors']>('By class of failure, how many'),
-        p50Ms: nullable(number),
-        p90Ms: nullable(number),
-        p95Ms: nullable(number),
-        p99Ms: nullable(number),
-        maxMs: nullable(number),
-        bytes: number,
-        service: object({ p50Ms: nullable(number), p95Ms: nullable(number), p99Ms: nullable(number) }),
-      }),
-    ),
-    clauses: list(
-      object(
-        {
-          id: text,
-          clause: text,
-          mode: words('gate', 'warn', 'shadow'),
-          source: words('load', 'probe', 'prometheus', 'command', 'approval', 'import'),
-          unit: words('ms', 'share', 'ratio', 'points', 'perSecond', 'count', 'number', 'exit'),
-          estimate: nullable(number),
-          low: nullable(number),
-          high: nullable(number),
-          bound: nullable(number),
-          verdict: verdictWord(),
-          look: nullable(count),
-          sentence: text,
-        },
-        { note: text },
-      ),
-    ),
+    targets: targetLines(),
+    clauses: clauseResults(),
     validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
     warnings: list(text),
     measuredMs: number,
     evidence: nullable(text),
+  }),
+  import: document('load import', {
+    ...base,
+    outcome: verdictWord(),
+    verdict: verdictWord(),
+    reason: text,
+    source: object({
+      format: text,
+      level: words('A', 'B', 'C'),
+      files: list(text),
+      exitCode: nullable(count),
+      plannedMs: nullable(number),
+    }),
+    targets: targetLines(),
+    clauses: clauseResults(),
+    validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
+    warnings: list(text),
+    measuredMs: nullable(number),
   }),
   selftest: document('load selftest', {
     ...base,
@@ -270,6 +254,48 @@ function holding() {
 
 function unfinished() {
   return nullable(object({ rollout: text, phase: text, next: list(text) }))
+}
+
+function targetLines() {
+  return list(
+    object({
+      name: text,
+      offered: count,
+      sent: count,
+      done: count,
+      rps: number,
+      errors: opaque<Documents.LoadDocument['targets'][number]['errors']>('By class of failure, how many'),
+      p50Ms: nullable(number),
+      p90Ms: nullable(number),
+      p95Ms: nullable(number),
+      p99Ms: nullable(number),
+      maxMs: nullable(number),
+      bytes: number,
+      service: object({ p50Ms: nullable(number), p95Ms: nullable(number), p99Ms: nullable(number) }),
+    }),
+  )
+}
+
+function clauseResults() {
+  return list(
+    object(
+      {
+        id: text,
+        clause: text,
+        mode: words('gate', 'warn', 'shadow'),
+        source: words('load', 'probe', 'prometheus', 'command', 'approval', 'import'),
+        unit: words('ms', 'share', 'ratio', 'points', 'perSecond', 'count', 'number', 'exit'),
+        estimate: nullable(number),
+        low: nullable(number),
+        high: nullable(number),
+        bound: nullable(number),
+        verdict: verdictWord(),
+        look: nullable(count),
+        sentence: text,
+      },
+      { note: text },
+    ),
+  )
 }
 
 function verdictWord() {

@@ -30,6 +30,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('abort', 'Roll out', 'Take back a rollout that is not finished', () => import('./abort.ts')),
   entry('promote', 'Roll out', 'Answer what a paused rollout waits for with yes', () => import('./promote.ts')),
   entry('load', 'Measure', 'Run a load test, and judge its thresholds', () => import('./load/index.ts')),
+  entry('load:import', 'Measure', 'Judge the result of another load tool', () => import('./load/import.ts')),
   entry('load:selftest', 'Measure', 'Say what this machine can send', () => import('./load/selftest.ts')),
   entry('status', 'Look', 'Show what runs where, and what is odd about it', () => import('./status.ts')),
   entry('releases', 'Look', 'List the releases installed on each host', () => import('./releases.ts')),

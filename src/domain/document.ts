@@ -244,6 +244,27 @@ export type LoadDocument = BaseDocument & {
   readonly evidence: string | null
 }
 
+/** `load import`. */
+export type ImportDocument = BaseDocument & {
+  readonly outcome: Verdict
+  readonly verdict: Verdict
+  readonly reason: string
+  /** Level A: every request with its time; B: intervals or a histogram; C: totals only. */
+  readonly source: {
+    readonly format: string
+    readonly level: 'A' | 'B' | 'C'
+    readonly files: readonly string[]
+    readonly exitCode: number | null
+    readonly plannedMs: number | null
+  }
+  readonly targets: readonly TargetSummary[]
+  readonly clauses: readonly ClauseResult[]
+  readonly validity: LoadDocument['validity']
+  readonly warnings: readonly string[]
+  /** null: the file does not say. */
+  readonly measuredMs: number | null
+}
+
 export type SelftestDocument = BaseDocument & {
   /** Requests a second that this machine sent in time; null: not even the lowest rate. */
   readonly ceilingPerSecond: number | null

@@ -29,6 +29,7 @@ export function schemaOf(command: string): DocumentName {
     drain: 'hand',
     enable: 'hand',
     'load selftest': 'selftest',
+    'load import': 'import',
   }
   const name = same[command] ?? command
   if (!isName(name)) throw new Error(`no schema for ${command}`)

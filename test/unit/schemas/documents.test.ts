@@ -46,6 +46,7 @@ const same: {
   readonly exec: Same<D['exec'], Documents.ExecDocument>
   readonly hand: Same<D['hand'], Documents.HandDocument>
   readonly load: Same<D['load'], Documents.LoadDocument>
+  readonly import: Same<D['import'], Documents.ImportDocument>
   readonly selftest: Same<D['selftest'], Documents.SelftestDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -63,6 +64,7 @@ const same: {
   exec: true,
   hand: true,
   load: true,
+  import: true,
   selftest: true,
   config: true,
   init: true,

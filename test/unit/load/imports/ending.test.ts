@@ -24,6 +24,8 @@ describe('a run that did not come to its end is invalid', () => {
 
   test.each([
     ['hey/abort-sigint.csv', 10_000],
+    ['vegeta/abort-sigint.report.json', 10_000],
+    ['vegeta/abort-sigint.ndjson', 10_000],
     ['oha/abort-sigint.json', 12_000],
     ['locust/abort-sigint-ok.json', 15_000],
     ['locust/abort-sigterm-ok.json', 15_000],
@@ -54,7 +56,7 @@ describe('without evidence of its end nobody knows', () => {
     },
   )
 
-  test.each(['hey/mix.csv', 'oha/mix.json', 'locust/stall.json'])(
+  test.each(['hey/mix.csv', 'oha/mix.json', 'locust/stall.json', 'vegeta/mix.csv'])(
     'a zero of %s is no evidence: it exits 0 after an interrupt too',
     async (path) => {
       expect((await imported(path, { exitCode: 0 })).distrust).toEqual([expect.stringContaining('exits 0 after an interrupt too')])
