@@ -190,20 +190,24 @@ export const documents = {
     origins: record(text),
     schema: anything,
   }),
-  load: document('load', {
-    ...base,
-    outcome: verdictWord(),
-    verdict: verdictWord(),
-    reason: text,
-    run: text,
-    seed: text,
-    targets: targetLines(),
-    clauses: clauseResults(),
-    validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
-    warnings: list(text),
-    measuredMs: number,
-    evidence: nullable(text),
-  }),
+  load: document(
+    'load',
+    {
+      ...base,
+      outcome: verdictWord(),
+      verdict: verdictWord(),
+      reason: text,
+      run: text,
+      seed: text,
+      targets: targetLines(),
+      clauses: clauseResults(),
+      validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
+      warnings: list(text),
+      measuredMs: number,
+      evidence: nullable(text),
+    },
+    { capacity: capacityFound() },
+  ),
   import: document('load import', {
     ...base,
     outcome: verdictWord(),
@@ -247,6 +251,19 @@ export const documents = {
 }
 
 export type DocumentName = keyof typeof documents
+
+function capacityFound() {
+  const step = {
+    ratePerSecond: number,
+    outcome: words('holds', 'breaks', 'saturated'),
+    confirm: bool,
+    offered: count,
+    failed: count,
+    ...{ p50Ms: nullable(number), p95Ms: nullable(number) },
+    reason: text,
+  }
+  return object({ ratePerSecond: nullable(number), atLeast: bool, thresholds: list(text), steps: list(object(step)) })
+}
 
 function holding() {
   return nullable(object({ holder: text, rollout: text, since: text, heartbeatAgeMs: number }))

@@ -9,11 +9,8 @@ import { parseClause } from '../domain/clause-parse.ts'
 import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
-import { DEFAULT_CONFIDENCE, type GateSettings } from '../domain/gate.ts'
 import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
-import { judge } from '../gate/judge.ts'
-import { planGate } from '../gate/plan.ts'
 import type { LoadPlan, LoadResult } from '../load/plan.ts'
 import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
@@ -21,6 +18,7 @@ import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
 import type { AppContext } from './context.ts'
 import { homeDirectory } from './home.ts'
+import { judgeRun, type Measured } from './load-judge.ts'
 import { type NamedLoad, namedLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
 import { createTelling } from './telling.ts'
@@ -40,12 +38,14 @@ export type LoadOptions = {
   readonly durationMs?: number
   readonly warmupMs?: number
   readonly thresholds?: readonly string[]
+  /** The highest rate at which the thresholds hold, instead of one run. */
+  readonly findCapacity?: { readonly maxPerSecond?: number; readonly precision?: number }
 }
 
 const USUAL_RATE = 10
 const USUAL_DURATION_MS = 10_000
 /** Of somebody else's machine, unless a rate was given (cli.md). */
-const STRANGER_RATE = 50
+export const STRANGER_RATE = 50
 
 export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
 
@@ -54,18 +54,25 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
   const clauses = (options.thresholds ?? []).map(thresholdOf)
   if (options.against !== undefined && options.connections !== undefined)
     throw new RollgateError('E_USAGE', '--against compares pairs of arrivals, which --connections has not: give a --rate')
+  if (options.findCapacity !== undefined && clauses.some(({ limit }) => limit.against !== 'bound'))
+    throw new RollgateError('E_USAGE', 'a search for the capacity wants thresholds with a fixed bound', {
+      hints: ['--threshold "p95 < 300ms"'],
+    })
   const known = options.name === undefined ? null : await namedLoad(options.name, context)
   const runId = randomBytes(4).toString('hex')
   const { emit } = createTelling(runId, context.renderers, () => new Date())
   const where = await whereTo(options, known, context, emit)
   try {
-    return await loadThere(options, { known, where, clauses, runId, emit }, context)
+    if (options.findCapacity === undefined) return await loadThere(options, { known, where, clauses, runId, emit }, context)
+    const { findCapacity } = await import('./load-capacity.ts')
+    const settings = known === null ? settingsOf(options, where.url, USUAL_RATE) : overridden(known.settings, options)
+    return await findCapacity(options.findCapacity, { settings, known, where, clauses, runId, emit, options }, context)
   } finally {
     await where.close()
   }
 }
 
-type There = {
+export type There = {
   readonly known: NamedLoad | null
   readonly where: Where
   readonly clauses: readonly Clause[]
@@ -96,13 +103,6 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     compares: options.against !== undefined,
     rate: rateOfModel(settings),
   })
-}
-
-type Measured = {
-  readonly result: LoadResult
-  readonly slices: readonly Slice[]
-  readonly samples: readonly GeneratorSample[]
-  readonly store: string | null
 }
 
 /** Sends, keeps the evidence in the state folder, tells what it sees. @throws RollgateError E_CANCELLED when it was interrupted */
@@ -183,45 +183,9 @@ type Judged = {
 }
 
 function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged): LoadDocument {
-  const { result, slices, samples } = measured
+  const { result } = measured
   const own = ownVerdict(result)
-  const gate: GateSettings = {
-    name: 'load',
-    source: {
-      kind: 'load',
-      load: plan.settings.name,
-      at: { kind: 'url', url: plan.targets[0].origin },
-      when: 'serving',
-      baseline: compares ? { kind: 'in-rotation', restart: false, insist: false } : null,
-    },
-    pass: clauses,
-    // One look: the time was asked for, so all of it is used.
-    confidence: { ...DEFAULT_CONFIDENCE, looks: 1, hostEffect: 'ignore' },
-    onInconclusive: { extend: 0, otherwise: 'pause' },
-    onInvalid: { retry: 0, otherwise: 'fail' },
-  }
-  const report =
-    clauses.length === 0
-      ? null
-      : judge(gate, {
-          kind: 'requests',
-          plan: planGate(gate, {
-            duration: plan.settings.duration,
-            ratePerArm: rate,
-            arms: compares ? { canary: ['canary'], old: ['baseline'] } : { canary: [plan.targets[0].name], old: [] },
-            seed: plan.seed,
-          }),
-          calibration: null,
-          slices,
-          generator: samples,
-          steady: null,
-          distrust: result.validity.reasons,
-          aborted: result.end === 'unsafe' ? (result.endDetail ?? 'too many failures') : null,
-          restart: null,
-          capacity: null,
-          passes: [],
-          extensions: 0,
-        })
+  const report = judgeRun({ clauses, plan, measured, compares, rate })
   const verdict = report?.verdict ?? own.verdict
   const exitCode = VERDICT_EXITS[verdict]
   return {

@@ -242,6 +242,28 @@ export type LoadDocument = BaseDocument & {
   readonly measuredMs: number
   /** The file with its slices; null where nothing could be kept. */
   readonly evidence: string | null
+  /** Of `--find-capacity`: the highest rate at which the thresholds held, and how it was found. */
+  readonly capacity?: {
+    /** null: not even the lowest rate held, or could be sent. */
+    readonly ratePerSecond: number | null
+    /** It can take more than this machine could send, or than was asked for. */
+    readonly atLeast: boolean
+    readonly thresholds: readonly string[]
+    readonly steps: readonly CapacityStep[]
+  }
+}
+
+export type CapacityStep = {
+  readonly ratePerSecond: number
+  /** saturated: this machine could not send it in time */
+  readonly outcome: 'holds' | 'breaks' | 'saturated'
+  readonly confirm: boolean
+  readonly offered: number
+  readonly failed: number
+  readonly p50Ms: number | null
+  readonly p95Ms: number | null
+  /** What broke; empty where it held. */
+  readonly reason: string
 }
 
 /** `load import`. */

@@ -183,5 +183,7 @@ export type LoadValidity = {
   readonly sendLagP99Ms: number | null
   /** Median over the measured seconds. */
   readonly cpu: number | null
+  /** Some of the reasons are that this machine could not keep up: nothing that a target can help. */
+  readonly saturated?: boolean
   readonly reasons: readonly string[]
 }

@@ -28,11 +28,26 @@ export function loadText(document: LoadDocument | ImportDocument, style: Style):
       ]),
       style,
     ),
+    ...('capacity' in document && document.capacity !== undefined ? ['', ...capacityLines(document.capacity, style)] : []),
     ...(clauses.length === 0 ? [] : ['', ...clauses.map((clause) => `  ${SIGNS[clause.verdict]} ${oneLine(clause.sentence, 300)}`)]),
     ...warnings.map((warning) => `  ${style.yellow('!')} ${oneLine(warning, 300)}`),
     '',
     style.dim(`  ${'source' in document ? sourceLine(document) : runLine(document)}`),
   ]
+}
+
+const OUTCOMES = { holds: '✔ holds', breaks: '✖ breaks', saturated: '! not sent in time' } as const
+
+function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity']>, style: Style): readonly string[] {
+  const rows = steps.map((step) => [
+    `${number(step.ratePerSecond)}/s`,
+    `${OUTCOMES[step.outcome]}${step.confirm ? ', looked at again' : ''}`,
+    ...[ms(step.p50Ms), ms(step.p95Ms), number(step.failed)],
+    oneLine(step.reason, 100),
+  ])
+  const right = { align: 'right' } as const
+  const columns = [{ title: 'rate' }, { title: '' }, { title: 'p50', ...right }, { title: 'p95', ...right }, { title: 'failed', ...right }]
+  return [...table([...columns, { title: '' }], rows, style), ...thresholds.map((text) => `  as long as ${oneLine(text, 100)}`)]
 }
 
 function runLine({ validity, run }: LoadDocument): string {
