@@ -1,9 +1,10 @@
 // The results of another tool's run → evidence for a gate. One reader for each kind of file; files of one run are read
 // together. Careful about what may be added up: requests and histograms may, quantiles never; and about the end of a run:
 // without evidence that it was reached, nobody knows what is missing, and the verdict is INVALID.
+import { readFile } from 'node:fs/promises'
 import type { Clause } from '../../domain/clause.ts'
 import type { ImportEvidence } from '../../domain/evidence.ts'
-import type { Confidence } from '../../domain/gate.ts'
+import type { Confidence, GateSource } from '../../domain/gate.ts'
 import { readArtillery } from './artillery.ts'
 import { readAutocannon } from './autocannon-json.ts'
 import { kindOf, toolOf } from './detect.ts'
@@ -43,6 +44,32 @@ export type ImportRead = { readonly evidence: ImportEvidence; readonly reading: 
 /** What a gate wants. Whatever is wrong with the files is in `distrust`: a file that cannot be read makes a gate INVALID. */
 export async function readImport(source: ImportSource, asked: ImportAsked): Promise<ImportEvidence> {
   return (await readImports(source, asked)).evidence
+}
+
+/** The source of a gate of kind `import`. */
+export async function readGateImport(
+  source: Extract<GateSource, { readonly kind: 'import' }>,
+  asked: ImportAsked,
+): Promise<ImportEvidence> {
+  const { format, path, plannedMs, exitCodePath } = source
+  const code = exitCodePath === undefined ? undefined : await exitCodeIn(exitCodePath)
+  const evidence = await readImport(
+    {
+      ...{ paths: [path], format },
+      ...(plannedMs === undefined ? {} : { plannedMs }),
+      ...(typeof code === 'number' ? { exitCode: code } : {}),
+    },
+    asked,
+  )
+  return typeof code === 'string' ? { ...evidence, distrust: [...evidence.distrust, code] } : evidence
+}
+
+/** @returns in words what is wrong with it */
+async function exitCodeIn(path: string): Promise<number | string> {
+  const text = await readFile(path, 'utf8').catch(() => null)
+  if (text === null) return `${nameOf(path)}: the exit code cannot be read`
+  const code = /^\s*(\d{1,3})\s*$/.exec(text.slice(0, 100))?.[1]
+  return code === undefined ? `${nameOf(path)}: holds no exit code` : Number(code)
 }
 
 /** With what was found, for people. @throws AbortError when the signal fires */
