@@ -206,20 +206,14 @@ export const documents = {
       measuredMs: number,
       evidence: nullable(text),
     },
-    { capacity: capacityFound() },
+    { capacity: capacityFound(), source: importSource() },
   ),
   import: document('load import', {
     ...base,
     outcome: verdictWord(),
     verdict: verdictWord(),
     reason: text,
-    source: object({
-      format: text,
-      level: words('A', 'B', 'C'),
-      files: list(text),
-      exitCode: nullable(count),
-      plannedMs: nullable(number),
-    }),
+    source: importSource(),
     targets: targetLines(),
     clauses: clauseResults(),
     validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
@@ -271,6 +265,16 @@ function holding() {
 
 function unfinished() {
   return nullable(object({ rollout: text, phase: text, next: list(text) }))
+}
+
+function importSource() {
+  return object({
+    format: text,
+    level: words('A', 'B', 'C'),
+    files: list(text),
+    exitCode: nullable(count),
+    plannedMs: nullable(number),
+  })
 }
 
 function targetLines() {

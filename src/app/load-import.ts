@@ -62,7 +62,11 @@ export async function loadImport(options: ImportOptions, context: AppContext): P
   return documentOf(options, evidence, reading)
 }
 
-function refuseUnsupported(clauses: readonly Clause[], { format, level, capabilities }: ImportEvidence): void {
+/** @throws RollgateError E_USAGE with every reason */
+export function refuseUnsupported(
+  clauses: readonly Clause[],
+  { format, level, capabilities }: Pick<ImportEvidence, 'format' | 'level' | 'capabilities'>,
+): void {
   const reasons = clauses.flatMap((clause) => whyUnsupported(clause, level, capabilities) ?? [])
   const [first] = reasons
   if (first === undefined) return
@@ -78,18 +82,8 @@ function refuseUnsupported(clauses: readonly Clause[], { format, level, capabili
 }
 
 function documentOf(options: ImportOptions, evidence: ImportEvidence, reading: Reading): ImportDocument {
-  const judged = judgeImport('import', evidence)
-  const { verdict, reason } = evidence.clauses.length === 0 ? ownVerdict(evidence, reading, judged) : judged
-  const exitCode = VERDICT_EXITS[verdict]
-  const clean = (text: string): string => cleanText(text, 500)
   return {
-    version: 1,
-    command: 'load import',
-    exitCode,
-    outcome: verdict,
-    ...(verdict === 'pass' ? {} : { error: { code: CODES[verdict], message: clean(reason), hints: hintsFor(verdict, evidence) } }),
-    verdict,
-    reason: clean(reason),
+    ...judgedImport('load import', evidence, reading),
     source: {
       format: evidence.format,
       level: evidence.level,
@@ -97,12 +91,28 @@ function documentOf(options: ImportOptions, evidence: ImportEvidence, reading: R
       exitCode: options.exitCode ?? null,
       plannedMs: options.plannedMs ?? reading.plannedMs,
     },
+    measuredMs: reading.measuredMs,
+  }
+}
+
+/** What all documents about another tool's result say. */
+export function judgedImport(command: string, evidence: ImportEvidence, reading: Reading) {
+  const judged = judgeImport('import', evidence)
+  const { verdict, reason } = evidence.clauses.length === 0 ? ownVerdict(evidence, reading, judged) : judged
+  const clean = (text: string): string => cleanText(text, 500)
+  return {
+    version: 1,
+    command,
+    exitCode: VERDICT_EXITS[verdict],
+    outcome: verdict,
+    ...(verdict === 'pass' ? {} : { error: { code: CODES[verdict], message: clean(reason), hints: hintsFor(verdict, evidence) } }),
+    verdict,
+    reason: clean(reason),
     targets: judged.targets,
     clauses: judged.clauses,
     validity: { sendLagP99Ms: null, cpu: null, reasons: evidence.distrust.map(clean) },
     warnings: (evidence.clauses.length === 0 ? evidence.warnings : judged.warnings).map(clean),
-    measuredMs: reading.measuredMs,
-  }
+  } as const
 }
 
 const CODES = { fail: 'E_GATE_FAILED', inconclusive: 'E_PAUSED', invalid: 'E_LOAD_INVALID' } as const

@@ -2,6 +2,7 @@
 // of its hosts. What is neither loopback nor of the configuration is somebody else's machine, and is asked about.
 import { loadConfig } from '../config/load.ts'
 import type { Clause } from '../domain/clause.ts'
+import type { EngineSettings } from '../domain/engine.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
 import type { HostName } from '../domain/host.ts'
@@ -97,8 +98,13 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
   }
 }
 
-export type NamedLoad = {
-  readonly settings: LoadSettings
+export type NamedLoad = OwnLoad | EngineLoad
+/** Our own generator sends it. */
+export type OwnLoad = Named & { readonly settings: LoadSettings; readonly engine: null }
+/** Another tool runs it. */
+export type EngineLoad = Named & { readonly settings: null; readonly engine: EngineSettings }
+
+type Named = {
   readonly site: string | undefined
   /** Hosts of the configuration: nobody needs to be asked about them. */
   readonly addresses: ReadonlySet<string>
@@ -118,16 +124,16 @@ export async function namedLoad(name: string, context: AppContext): Promise<Name
     ...(flags.environment === undefined ? {} : { environment: flags.environment }),
   })
   const settings = config.loads[name]
-  if (settings === undefined) {
-    const names = Object.keys(config.loads)
+  const engine = config.engines[name]
+  if (settings === undefined && engine === undefined) {
+    const names = [...Object.keys(config.loads), ...Object.keys(config.engines)]
     throw new RollgateError('E_USAGE', `the configuration has no load called ${name}`, {
       hints: [names.length === 0 ? 'it has none: add loads' : `loads: ${names.join(', ')}`],
     })
   }
   const probe = config.rollout.probe?.url
   const own = probe === undefined ? [] : [new URL(probe).hostname]
-  return {
-    settings,
+  const named: Named = {
     site: probe === undefined ? undefined : new URL(probe).origin,
     addresses: new Set([...config.hosts.map((host) => host.address), ...own]),
     readSecret: secretReader(config, env),
@@ -135,6 +141,8 @@ export async function namedLoad(name: string, context: AppContext): Promise<Name
       .filter(({ source }) => source.kind === 'load' && source.load === name)
       .flatMap(({ pass }) => pass.filter(({ limit, mode }) => limit.against === 'bound' && mode === 'gate')),
   }
+  // One of the two is there: a load has an engine, or it has not.
+  return engine === undefined ? { ...named, settings: settings as LoadSettings, engine: null } : { ...named, settings: null, engine }
 }
 
 function addressOf(text: string): URL {

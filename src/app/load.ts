@@ -19,7 +19,7 @@ import { openStore } from '../load/store.ts'
 import type { AppContext } from './context.ts'
 import { homeDirectory } from './home.ts'
 import { judgeRun, type Measured } from './load-judge.ts'
-import { type NamedLoad, namedLoad, type Where, whereTo } from './load-where.ts'
+import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
 import { createTelling } from './telling.ts'
 
@@ -61,6 +61,11 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
   const known = options.name === undefined ? null : await namedLoad(options.name, context)
   const runId = randomBytes(4).toString('hex')
   const { emit } = createTelling(runId, context.renderers, () => new Date())
+  if (known !== null && known.engine !== null) {
+    // Only now: our own load needs none of it.
+    const { engineLoad } = await import('./load-engine.ts')
+    return engineLoad(options, { known, clauses, runId, emit }, context)
+  }
   const where = await whereTo(options, known, context, emit)
   try {
     if (options.findCapacity === undefined) return await loadThere(options, { known, where, clauses, runId, emit }, context)
@@ -73,7 +78,7 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
 }
 
 export type There = {
-  readonly known: NamedLoad | null
+  readonly known: OwnLoad | null
   readonly where: Where
   readonly clauses: readonly Clause[]
   readonly runId: string

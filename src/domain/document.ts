@@ -251,6 +251,8 @@ export type LoadDocument = BaseDocument & {
     readonly thresholds: readonly string[]
     readonly steps: readonly CapacityStep[]
   }
+  /** Another tool ran it, and its result was imported. */
+  readonly source?: ImportDocument['source']
 }
 
 export type CapacityStep = {

@@ -32,7 +32,7 @@ export function loadText(document: LoadDocument | ImportDocument, style: Style):
     ...(clauses.length === 0 ? [] : ['', ...clauses.map((clause) => `  ${SIGNS[clause.verdict]} ${oneLine(clause.sentence, 300)}`)]),
     ...warnings.map((warning) => `  ${style.yellow('!')} ${oneLine(warning, 300)}`),
     '',
-    style.dim(`  ${'source' in document ? sourceLine(document) : runLine(document)}`),
+    style.dim(`  ${endLine(document)}`),
   ]
 }
 
@@ -50,13 +50,18 @@ function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity
   return [...table([...columns, { title: '' }], rows, style), ...thresholds.map((text) => `  as long as ${oneLine(text, 100)}`)]
 }
 
+function endLine(document: LoadDocument | ImportDocument): string {
+  if (document.source !== undefined) return sourceLine(document.source, document.measuredMs)
+  return 'run' in document ? runLine(document) : ''
+}
+
 function runLine({ validity, run }: LoadDocument): string {
   return `${validity.sendLagP99Ms === null ? '' : `sent within ${validity.sendLagP99Ms.toFixed(1)} ms of the due moment (p99); `}run ${run}`
 }
 
 const LEVELS = { A: 'every request', B: 'intervals or a histogram', C: 'totals only' } as const
 
-function sourceLine({ source, measuredMs }: ImportDocument): string {
+function sourceLine(source: ImportDocument['source'], measuredMs: number | null): string {
   const length = measuredMs === null ? '' : ` over ${(measuredMs / 1000).toFixed(1)} s`
   return `${oneLine(source.format, 40)}, level ${source.level} (${LEVELS[source.level]})${length}`
 }

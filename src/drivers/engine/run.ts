@@ -11,6 +11,7 @@ import type { ImportEvidence } from '../../domain/evidence.ts'
 import { type ImportAsked, type ImportRead, readImports } from '../../load/imports/read.ts'
 import { cleanText } from '../../util/text.ts'
 import { runLocal } from '../process.ts'
+import { canCompare } from './capabilities.ts'
 import { type EngineAsked, type EngineProcess, jmeterWords, k6Pair, k6Words, locustWords, vegetaEncode, vegetaWords } from './words.ts'
 
 export type EngineOptions = Omit<EngineAsked, 'folder'> &
@@ -37,7 +38,7 @@ export async function runEngine(options: EngineOptions): Promise<EngineRun> {
       cause: error,
     })
   })
-  if (options.against !== null && settings.tool !== 'vegeta' && settings.tool !== 'k6')
+  if (options.against !== null && !canCompare(settings.tool))
     throw new RollgateError('E_LOAD', `load ${settings.name}: ${settings.tool} cannot load two releases at once`, {
       hints: ['k6 and vegeta can, and our own generator'],
     })

@@ -40,6 +40,13 @@ describe('a load that another tool runs', () => {
     ['requests beside it', engine('k6: a.js', ', requests: [{ get: / }]'), 'no place beside `engine`'],
     ['a rate beside it', engine('k6: a.js', ', rate: 5/s'), 'no place beside `engine`'],
     ['a script like an option', engine('k6: -x.js'), 'begins with "-"'],
+    [
+      'a comparison with Locust',
+      plus(
+        'loads: { l: { engine: { locust: a.py } } }\ngates: { g: { load: l, against: { baseline: drained-peer }, pass: [p95 <= baseline + 10%] } }',
+      ),
+      'cannot load two at once',
+    ],
     ['a misspelt key', engine('k6: a.js, worker: 3'), 'worker'],
   ])('%s is a problem', async (_, text, says) => {
     expect(JSON.stringify(await problemsOf(text))).toContain(says.replaceAll('"', '\\"'))
