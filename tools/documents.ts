@@ -102,6 +102,7 @@ export const documents = {
         hosts: list(object({ name: text, release, inRotation: bool })),
         minReadySeen: nullable(count),
       }),
+      warnings: list(text),
     },
   ),
   status: document('status', {

@@ -5,6 +5,8 @@ import type { PlanDocument, PushDocument, RolloutDocument } from '../domain/docu
 import { errorInfo, RollgateError } from '../domain/error.ts'
 import { type Plan, refusalOf } from '../domain/plan.ts'
 import { parseFault, simulate } from '../execute/simulate.ts'
+import { planWarnings } from '../plan/can-carry.ts'
+import { readCapacities } from './capacity-store.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { documentError } from './documents.ts'
@@ -69,8 +71,9 @@ export async function plan(options: DeployOptions, context: AppContext): Promise
     const bad = facts.hosts.filter((host) => !host.reachable && session.chosen.some((chosen) => chosen.name === host.host))
     const release = await prepareRelease(work, options)
     const made = planFor(session, facts, { kind: 'deploy', release: release.id })
+    const warnings = planWarnings(made.plan, facts, await readCapacities(context.env, session.config))
     const document = planDocument({
-      made,
+      ...{ made, warnings },
       facts,
       release,
       detailed: options.detailedExitcode === true,

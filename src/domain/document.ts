@@ -87,6 +87,8 @@ export type PlanDocument = BaseDocument & {
   readonly refusals: readonly Refusal[]
   /** The stored form, for --out and --plan. */
   readonly plan: Plan | null
+  /** What the plan may not be good for: hosts that stay cannot carry what comes in now. */
+  readonly warnings?: readonly string[]
   /** With --fail: what would happen then. */
   readonly simulation?: SimulationDocument
 }
