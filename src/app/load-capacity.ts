@@ -12,10 +12,13 @@ import { type Attempt, type CapacityFound, createCapacitySearch, type RateOutcom
 import { startPaced } from '../load/paced.ts'
 import type { LoadPlan, LoadResult } from '../load/plan.ts'
 import { limitsFor } from '../load/validity.ts'
+import { reportOfLoad } from '../render/report/from-load.ts'
 import { keepCapacity } from './capacity-store.ts'
 import type { AppContext } from './context.ts'
 import { type LoadOptions, STRANGER_RATE, type There, VERDICT_EXITS } from './load.ts'
 import { judgeRun } from './load-judge.ts'
+import { aboutLoad } from './load-record.ts'
+import { writeReports } from './reports.ts'
 
 export type CapacityOptions = { readonly maxPerSecond?: number; readonly precision?: number }
 
@@ -61,7 +64,11 @@ export async function findCapacity(wanted: CapacityOptions, search: Search, cont
   if (last === null) throw new RollgateError('E_BUG', 'a search without a step')
   const found = run.found()
   const warnings = await remember(found, clauses, search, context)
-  return documentOf({ found, clauses, steps, last, warnings, search })
+  const document = documentOf({ found, clauses, steps, last, warnings, search })
+  // The page shows the step that held at the highest rate, and all of them as a list.
+  const data = reportOfLoad(document, aboutLoad(options, { ...last, where, clauses }, context), last.slices, last.samples)
+  await writeReports({ data, document, options }, context, emit)
+  return document
 }
 
 type Step = {

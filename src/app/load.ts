@@ -16,11 +16,13 @@ import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
+import { reportOfLoad } from '../render/report/from-load.ts'
 import type { AppContext } from './context.ts'
-import { homeDirectory } from './home.ts'
 import { judgeRun, type Measured } from './load-judge.ts'
+import { aboutLoad, keepLoad, loadsFolder, slowOf } from './load-record.ts'
 import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
+import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { createTelling } from './telling.ts'
 
 export type LoadOptions = {
@@ -40,7 +42,7 @@ export type LoadOptions = {
   readonly thresholds?: readonly string[]
   /** The highest rate at which the thresholds hold, instead of one run. */
   readonly findCapacity?: { readonly maxPerSecond?: number; readonly precision?: number }
-}
+} & ReportOptions
 
 const USUAL_RATE = 10
 const USUAL_DURATION_MS = 10_000
@@ -58,6 +60,7 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
     throw new RollgateError('E_USAGE', 'a search for the capacity wants thresholds with a fixed bound', {
       hints: ['--threshold "p95 < 300ms"'],
     })
+  await checkReports(options, context)
   const known = options.name === undefined ? null : await namedLoad(options.name, context)
   const runId = randomBytes(4).toString('hex')
   const { emit } = createTelling(runId, context.renderers, () => new Date())
@@ -100,7 +103,7 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
   }
   emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${where.shown}` })
   const measured = await measure(plan, clauses, context, emit)
-  return documentOf({
+  const document = documentOf({
     runId,
     clauses,
     plan,
@@ -108,6 +111,10 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     compares: options.against !== undefined,
     rate: rateOfModel(settings),
   })
+  const about = aboutLoad(options, { plan, where, clauses, result: measured.result }, context)
+  await keepLoad(measured.store, { version: 1, document, about })
+  await writeReports({ data: reportOfLoad(document, about, measured.slices, measured.samples), document, options }, context, emit)
+  return document
 }
 
 /** Sends, keeps the evidence in the state folder, tells what it sees. @throws RollgateError E_CANCELLED when it was interrupted */
@@ -118,9 +125,8 @@ async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppC
   const samples: GeneratorSample[] = []
   const names = plan.targets.map((target) => target.name)
   const compares = names.includes('baseline')
-  const slow = clauses.flatMap(({ metric }) => (metric.kind === 'slow' && metric.aboveMs !== null ? [metric.aboveMs] : []))[0]
   const meter = createMeter({
-    ...{ targets: names, clauses, slowAboveMs: slow ?? null },
+    ...{ targets: names, clauses, slowAboveMs: slowOf(clauses) },
     ...(compares ? { arms: { canary: ['canary'], old: ['baseline'] } } : {}),
   })
   let phase = 'warmup'
@@ -167,9 +173,7 @@ async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppC
 
 /** null where nothing can be kept: the measurement goes on without. */
 async function evidencePath(context: AppContext, runId: string): Promise<string | null> {
-  const { env } = context
-  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
-  const folder = join(state, 'rollgate', 'loads')
+  const folder = loadsFolder(context.env)
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     return join(folder, `${runId}.ndjson`)

@@ -2,6 +2,7 @@ import { RollgateError } from '../../domain/error.ts'
 import { RollgateCommand } from '../base.ts'
 import { durationMs, given } from '../flags.ts'
 import { Args, Flags } from '../oclif.ts'
+import { reportFlags, reportOptions } from '../report-flags.ts'
 
 const DURATION = /^\d{1,6}(ms|s|m|h)$/
 
@@ -50,6 +51,7 @@ export default class Load extends RollgateCommand {
     }),
     max: Flags.string({ helpValue: 'N/s', description: 'With --find-capacity: no more than this', dependsOn: ['find-capacity'] }),
     precision: Flags.string({ helpValue: 'N%', description: 'With --find-capacity [5%]', dependsOn: ['find-capacity'] }),
+    ...reportFlags,
     'exit-zero': Flags.boolean({ description: 'Exit 0 whatever the verdict: for a first look' }),
   }
 
@@ -57,6 +59,7 @@ export default class Load extends RollgateCommand {
     const { flags, args } = await this.parse(Load)
     const { url, against, at, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
     const options = {
+      ...reportOptions(flags),
       ...given({
         name: args.name,
         url,

@@ -55,7 +55,12 @@ export function reportOfLoad(
     verdict,
     sentence: reason,
     rollgate: about.rollgate,
-    facts: [...about.urls.map(({ target, url }) => fact(target, withoutQuery(url))), ...modelFacts(about), fact('seed', seed)],
+    facts: [
+      ...about.urls.map(({ target, url }) => fact(target, withoutQuery(url))),
+      ...modelFacts(about),
+      fact('seed', seed),
+      ...capacityFacts(document),
+    ],
     reproduce: [
       ['rollgate load', ...about.words].join(' '),
       ...(document.evidence === null ? [] : [`rollgate report ${run}   (this page, from the stored evidence)`]),
@@ -70,6 +75,18 @@ function modelFacts({ model, warmupMs, durationMs }: LoadAbout): readonly Report
     fact('model', modelWords(model)),
     ...(warmupMs > 0 ? [fact('warm-up', `${warmupMs / 1_000} s, not counted`)] : []),
     fact('asked for', `${durationMs / 1_000} s`),
+  ]
+}
+
+function capacityFacts({ capacity }: LoadDocument): readonly ReportFact[] {
+  if (capacity === undefined) return []
+  const { ratePerSecond, atLeast, thresholds, steps } = capacity
+  return [
+    fact('takes', ratePerSecond === null ? 'not known' : `${atLeast ? 'at least ' : ''}${ratePerSecond}/s`),
+    fact('as long as', thresholds.join(', ')),
+    ...steps.map((step) =>
+      fact(`${step.ratePerSecond}/s`, `${step.outcome}${step.confirm ? ', once more' : ''}${step.reason === '' ? '' : `: ${step.reason}`}`),
+    ),
   ]
 }
 
