@@ -8,10 +8,13 @@ import type { Emit } from '../domain/event.ts'
 import { DEFAULT_CONFIDENCE } from '../domain/gate.ts'
 import { canCompare, engineCan } from '../drivers/engine/capabilities.ts'
 import { runEngine } from '../drivers/engine/run.ts'
+import { reportOfImport } from '../render/report/from-import.ts'
 import type { AppContext } from './context.ts'
 import type { LoadOptions } from './load.ts'
 import { judgedImport, refuseUnsupported } from './load-import.ts'
+import { loadWords } from './load-record.ts'
 import { type EngineLoad, whereTo } from './load-where.ts'
+import { writeReports } from './reports.ts'
 
 type Known = { readonly known: EngineLoad; readonly clauses: readonly Clause[]; readonly runId: string; readonly emit: Emit }
 
@@ -30,6 +33,7 @@ export async function engineLoad(options: LoadOptions, { known, clauses, runId, 
     type: 'notice',
     message: `load ${runId}: ${settings.tool} runs ${settings.path}${target === null ? '' : ` on ${target}`}${settings.tool === 'vegeta' || settings.tool === 'locust' ? ` for ${seconds} s` : ''}`,
   })
+  const startedAt = new Date().toISOString()
   const run = await runEngine({
     ...{ settings, target, against, clauses, env: context.env },
     confidence: { ...DEFAULT_CONFIDENCE, looks: 1, hostEffect: 'ignore' },
@@ -39,7 +43,7 @@ export async function engineLoad(options: LoadOptions, { known, clauses, runId, 
     },
   })
   const { evidence, reading, exitCode } = run
-  return {
+  const document: LoadDocument = {
     ...judgedImport('load', evidence, reading),
     ...{ run: runId, seed: '', measuredMs: reading.measuredMs ?? run.durationMs, evidence: null },
     source: {
@@ -47,6 +51,10 @@ export async function engineLoad(options: LoadOptions, { known, clauses, runId, 
       plannedMs: settings.tool === 'vegeta' || settings.tool === 'locust' ? settings.duration.atLeastMs : null,
     },
   }
+  const title = `load ${settings.name}`
+  const about = { title, id: runId, at: startedAt, rollgate: context.version, words: ['load', ...loadWords(options)] }
+  await writeReports({ data: reportOfImport(document, evidence, about), document, options }, context, emit)
+  return document
 }
 
 function withOptions(engine: EngineSettings, options: LoadOptions): EngineSettings {

@@ -13,9 +13,13 @@ import type { Verdict } from '../domain/slice.ts'
 import { judgeImport, whyUnsupported } from '../gate/imports.ts'
 import { readImports } from '../load/imports/read.ts'
 import { IMPORT_TOOLS, type Reading } from '../load/imports/reading.ts'
+import { reportOfImport } from '../render/report/from-import.ts'
+import { quote } from '../util/shell.ts'
 import { cleanText } from '../util/text.ts'
 import type { AppContext } from './context.ts'
 import { VERDICT_EXITS } from './load.ts'
+import { checkReports, type ReportOptions, writeReports } from './reports.ts'
+import { createTelling } from './telling.ts'
 
 export type ImportOptions = {
   /** Of one run. */
@@ -26,7 +30,7 @@ export type ImportOptions = {
   readonly exitCode?: number
   /** As long as it was to run. */
   readonly plannedMs?: number
-}
+} & ReportOptions
 
 /** @throws RollgateError E_USAGE for a clause that the source cannot answer, E_CANCELLED */
 export async function loadImport(options: ImportOptions, context: AppContext): Promise<ImportDocument> {
@@ -38,6 +42,7 @@ export async function loadImport(options: ImportOptions, context: AppContext): P
   if (format !== undefined && !IMPORT_TOOLS.some((tool) => tool === format))
     throw new RollgateError('E_USAGE', `--format ${JSON.stringify(format)}: known are ${IMPORT_TOOLS.join(', ')}`)
   const clauses = (options.thresholds ?? []).map(thresholdOf)
+  await checkReports(options, context)
   const paths = options.files.map((file) => resolve(context.cwd, file))
   for (const [index, path] of paths.entries())
     await access(path).catch((error: NodeJS.ErrnoException) => {
@@ -59,7 +64,21 @@ export async function loadImport(options: ImportOptions, context: AppContext): P
     throw error
   })
   if (reading.requests > 0) refuseUnsupported(clauses, evidence)
-  return documentOf(options, evidence, reading)
+  const document = documentOf(options, evidence, reading)
+  const { emit } = createTelling('import', context.renderers, () => new Date())
+  const about = { title: 'import', id: evidence.format, at: new Date().toISOString(), rollgate: context.version, words: wordsOf(options) }
+  await writeReports({ data: reportOfImport(document, evidence, about), document, options }, context, emit)
+  return document
+}
+
+function wordsOf({ files, format, thresholds = [], exitCode, plannedMs }: ImportOptions): readonly string[] {
+  return [
+    ...['load', 'import', ...files],
+    ...(format === undefined ? [] : ['--format', format]),
+    ...(exitCode === undefined ? [] : ['--exit-code', String(exitCode)]),
+    ...(plannedMs === undefined ? [] : ['--planned', `${Math.ceil(plannedMs / 1_000)}s`]),
+    ...thresholds.flatMap((threshold) => ['--threshold', threshold]),
+  ].map(quote)
 }
 
 /** @throws RollgateError E_USAGE with every reason */

@@ -91,7 +91,7 @@ export function slowOf(clauses: readonly Clause[]): number | null {
 }
 
 /** The words after `rollgate load` that do it again; a query is left out, because it may hold a token. */
-function loadWords(options: LoadOptions): readonly string[] {
+export function loadWords(options: LoadOptions): readonly string[] {
   const { name, url, against, at, ratePerSecond, connections, durationMs, warmupMs, findCapacity, thresholds = [] } = options
   const seconds = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`)
   return [

@@ -34,6 +34,8 @@ export type ReportMeasurement = {
   readonly slices: readonly Slice[]
   readonly samples: readonly GeneratorSample[]
   readonly markers: readonly ReportMarker[]
+  /** Times count from the moment a request was due, from its send, or as another tool has it. */
+  readonly timed: 'due' | 'send' | 'tool'
   /** What counts as slow; null: nobody said. */
   readonly slowAboveMs: number | null
   readonly look: { readonly at: number; readonly of: number; readonly seconds: number } | null

@@ -2,6 +2,7 @@ import { RollgateError } from '../../domain/error.ts'
 import { RollgateCommand } from '../base.ts'
 import { durationMs, given } from '../flags.ts'
 import { Args, Flags } from '../oclif.ts'
+import { reportFlags, reportOptions } from '../report-flags.ts'
 
 export default class LoadImport extends RollgateCommand {
   static override description =
@@ -24,6 +25,7 @@ export default class LoadImport extends RollgateCommand {
     }),
     'exit-code': Flags.integer({ helpValue: 'N', description: 'As the tool ended', min: -255, max: 255 }),
     planned: Flags.string({ helpValue: 'DURATION', description: 'How long it was to run' }),
+    ...reportFlags,
     'exit-zero': Flags.boolean({ description: 'Exit 0 whatever the verdict: for a first look' }),
   }
 
@@ -32,6 +34,7 @@ export default class LoadImport extends RollgateCommand {
     const { format, threshold: thresholds, 'exit-code': exitCode, 'exit-zero': exitZero } = flags
     const options = {
       files: argv.map(String),
+      ...reportOptions(flags),
       ...given({ format, thresholds, exitCode, plannedMs: plannedOf(flags.planned) }),
     }
     await this.carryOut(flags, async (context) => {

@@ -17,8 +17,13 @@ const MOST_LISTED = 40
 
 type Context = { readonly measurement: ReportMeasurement; readonly series: Series; readonly x: Scale; readonly warmup: string }
 
+const TIMED = { due: 'from the moment a request was due', send: 'from the send', tool: 'as the tool measured it' } as const
+
+/** Another tool's totals, with no time between them. */
+const isOneMoment = (series: Series): boolean => series.lines.length === 0 || series.to - series.from <= 1
+
 export function timeCharts(measurement: ReportMeasurement, series: Series): string {
-  if (series.lines.length === 0) return ''
+  if (isOneMoment(series)) return ''
   const x = ofSeconds(series.from, series.to)
   const warmup =
     series.measuredFrom === null ? '' : `<rect class="warm" x="0" y="0" width="${across(x.at(series.measuredFrom))}" height="100"/>`
@@ -30,7 +35,7 @@ export function timeCharts(measurement: ReportMeasurement, series: Series): stri
     note: `${number(line.offered)} requests, ${number(line.failed)} failed`,
   }))
   return [
-    `<h3>Over time <small>${span}, from the moment a request was due${warmup === '' ? '' : '; shaded: warm-up, not counted'}</small></h3>`,
+    `<h3>Over time <small>${span}, ${TIMED[measurement.timed]}${warmup === '' ? '' : '; shaded: warm-up, not counted'}</small></h3>`,
     legend(lines),
     latency(context, 'p50', (point) => point.p50),
     latency(context, 'p95', (point) => point.p95),
@@ -77,7 +82,8 @@ function slowChart(context: Context): string {
 /** One chart for each arm that is compared, on one scale; else one for everything. */
 export function errorCharts(measurement: ReportMeasurement, series: Series): string {
   const { lines } = series
-  if (lines.length === 0) return ''
+  // A table says all there is of one moment.
+  if (isOneMoment(series)) return ''
   const compares = measurement.arms.old.length > 0
   // Of many targets the first line is all of them together.
   const shown =
@@ -138,6 +144,7 @@ function bars(line: Line, upTo: readonly string[], kind: string, index: number, 
 export function healthStrip(measurement: ReportMeasurement, series: Series): string {
   if (series.lines.length === 0) return ''
   const { samples, slices, validity } = measurement
+  const isKnown = samples.length > 0 || slices.some((slice) => slice.lag.length > 0)
   const x = ofSeconds(series.from, series.to)
   const places = Math.ceil((series.to - series.from) / series.spanSeconds)
   const placeOf = (second: number): number => Math.floor((second - series.from) / series.spanSeconds)
@@ -179,7 +186,7 @@ export function healthStrip(measurement: ReportMeasurement, series: Series): str
   return [
     '<h3>The machine that sent</h3>',
     validity.reasons.length === 0
-      ? '<p class="quiet">✔ It kept its schedule: the numbers can be trusted.</p>'
+      ? `<p class="quiet">${isKnown ? '✔ It kept its schedule: the numbers can be trusted.' : 'How well it kept its schedule is not known: another tool sent.'}</p>`
       : `<p>! The numbers cannot be trusted:</p><ul>${reasons}</ul>`,
     validity.maskedSeconds > 0
       ? `<p class="quiet">${validity.maskedSeconds} s were left out on both sides because they were sent late.</p>`

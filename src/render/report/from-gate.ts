@@ -52,6 +52,7 @@ export function measurementOf(record: GateRecord, about: Pick<GateAbout, 'marker
     ...{ name: `gate ${gate}`, where: about.where ?? null, verdict, reason, clauses, targets, slices, look, stoppedBy, validity, warnings },
     arms: evidence.kind === 'requests' ? evidence.plan.arms : { canary: targets.map((target) => target.name), old: [] },
     samples: evidence.kind === 'requests' ? evidence.generator : [],
+    timed: evidence.kind === 'import' ? 'tool' : 'due',
     markers: [...warmupMarkers(slices), ...lookMarkers(record), ...(about.markers ?? [])].toSorted((a, b) => a.second - b.second),
     slowAboveMs: slowAbove(asked, calibrated),
     measuredSeconds: secondsOf(evidence),

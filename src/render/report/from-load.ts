@@ -35,6 +35,7 @@ export function reportOfLoad(
   const measurement = {
     ...{ name: about.load === null ? 'load' : `load ${about.load}`, where: null, verdict, reason, clauses, targets, slices, samples },
     arms: compares ? { canary: ['canary'], old: ['baseline'] } : { canary: names, old: [] },
+    timed: about.model.kind === 'closed' ? ('send' as const) : ('due' as const),
     markers: warmupMarkers(slices),
     slowAboveMs: about.slowAboveMs,
     look: null,

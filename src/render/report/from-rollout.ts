@@ -121,7 +121,17 @@ function markersBeside(events: RolloutAbout['events'], startedAt: number, record
 function judgedOnly(gate: RolloutDocument['gates'][number]): ReportMeasurement {
   return {
     ...{ name: `gate ${gate.name}`, where: gate.batch, verdict: wordOf(gate.verdict), reason: 'its evidence is not on this machine' },
-    ...{ clauses: [], targets: [], arms: { canary: [], old: [] }, slices: [], samples: [], markers: [], slowAboveMs: null, look: null },
+    ...{
+      clauses: [],
+      targets: [],
+      arms: { canary: [], old: [] },
+      slices: [],
+      samples: [],
+      markers: [],
+      slowAboveMs: null,
+      look: null,
+      timed: 'due',
+    },
     ...{ stoppedBy: null, measuredSeconds: 0, validity: { sendLagP99Ms: null, cpu: null, maskedSeconds: 0, reasons: [] } },
     ...{ warnings: [], discarded: [], facts: [] },
   }
