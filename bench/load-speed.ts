@@ -3,9 +3,9 @@
 // Peers that are not installed are named and left out: their commands come from the environment (K6, ARTILLERY, LOCUST).
 // CPU is user and system time of the whole process. Per request it is a slope: a run minus one of a quarter of its length in
 // the same round, so that start-up and the compiler's first seconds, which a load test of minutes does not feel, are in neither.
-// The paced driver has as many connections as autocannon (20), and `precision: relaxed`: `exact` adds turns of the event loop
-// that wait for the next moment and do no work; they are shown too. It is compared with autocannon at 15,000 requests/s, since
-// autocannon knows no rate but its ceiling, and with the others at 5,000/s, which k6 is asked for as well.
+// The paced driver has as many connections as autocannon (20), and `precision: exact`, the default: the thread that waits for
+// the moments is in its CPU. It is compared with autocannon at 15,000 requests/s, since autocannon knows no rate but its
+// ceiling, and with the others at 5,000/s, which k6 is asked for as well; `relaxed` is shown too.
 //   node bench/load-speed.ts [--rounds 5] [--seconds 8] [--write]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -70,9 +70,9 @@ const locustWords = ['-f', locustFile, '--headless', '--host', target.url, '-L',
 const tools: readonly Tool[] = [
   { name: 'autocannon', words: (length) => [process.execPath, autocannon, '-c', '20', '-d', String(length), '--no-progress', target.url] },
   // Near its own ceiling, as autocannon always is: most of a request's cost is the turn of the event loop it needs alone or shares.
-  { name: 'paced 15000/s', words: (length) => one('paced', target.url, '15000', String(length), 'relaxed', '20') },
-  { name: 'paced 5000/s', words: (length) => one('paced', target.url, '5000', String(length), 'relaxed', '20') },
-  { name: 'paced 5000/s exact', words: (length) => one('paced', target.url, '5000', String(length), 'exact', '20') },
+  { name: 'paced 15000/s', words: (length) => one('paced', target.url, '15000', String(length), 'exact', '20') },
+  { name: 'paced 5000/s', words: (length) => one('paced', target.url, '5000', String(length), 'exact', '20') },
+  { name: 'paced 5000/s relaxed', words: (length) => one('paced', target.url, '5000', String(length), 'relaxed', '20') },
   { name: 'k6', words: (length) => (K6 === undefined ? null : [K6, 'run', '--quiet', k6(5000, length)]) },
   { name: 'artillery', words: (length) => (ARTILLERY === undefined ? null : [ARTILLERY, 'run', '--quiet', artillery(200, length)]) },
   { name: 'locust', words: (length) => (LOCUST === undefined ? null : [LOCUST, ...locustWords, '-t', `${length}s`]) },
@@ -141,7 +141,7 @@ try {
 
   const two = (value: number) => value.toFixed(2)
   console.log(`\nrequests per second: closed driver ${median(rps.closed).toFixed(0)}, autocannon ${median(rps.autocannon).toFixed(0)}`)
-  for (const [name, list] of micros) console.log(`CPU per request, ${name.padEnd(18)} ${median(list).toFixed(1).padStart(8)} µs`)
+  for (const [name, list] of micros) console.log(`CPU per request, ${name.padEnd(20)} ${median(list).toFixed(1).padStart(8)} µs`)
   for (const ratio of ratios)
     console.log(
       `${ratio.missed ? '✖' : '✔'} ${ratio.name.padEnd(52)} ${two(ratio.median)} (${two(ratio.min)} to ${two(ratio.max)})  target ${ratio.better === 'more' ? '≥' : '≤'} ${ratio.target}`,

@@ -102,6 +102,7 @@ export const documents = {
         hosts: list(object({ name: text, release, inRotation: bool })),
         minReadySeen: nullable(count),
       }),
+      warnings: list(text),
     },
   ),
   status: document('status', {
@@ -190,19 +191,35 @@ export const documents = {
     origins: record(text),
     schema: anything,
   }),
-  load: document('load', {
+  load: document(
+    'load',
+    {
+      ...base,
+      outcome: verdictWord(),
+      verdict: verdictWord(),
+      reason: text,
+      run: text,
+      seed: text,
+      targets: targetLines(),
+      clauses: clauseResults(),
+      validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
+      warnings: list(text),
+      measuredMs: number,
+      evidence: nullable(text),
+    },
+    { capacity: capacityFound(), source: importSource() },
+  ),
+  import: document('load import', {
     ...base,
     outcome: verdictWord(),
     verdict: verdictWord(),
     reason: text,
-    run: text,
-    seed: text,
-    targets: list(target()),
-    clauses: list(clauseResult()),
+    source: importSource(),
+    targets: targetLines(),
+    clauses: clauseResults(),
     validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
     warnings: list(text),
-    measuredMs: number,
-    evidence: nullable(text),
+    measuredMs: nullable(number),
   }),
   gate: document('gate', {
     ...base,
@@ -212,8 +229,8 @@ export const documents = {
     verdict: verdictWord(),
     reason: text,
     decision: words('promote', 'stop', 'pause'),
-    targets: list(target()),
-    clauses: list(clauseResult()),
+    targets: targetLines(),
+    clauses: clauseResults(),
     validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), maskedSeconds: count, reasons: list(text) }),
     warnings: list(text),
     look: nullable(look()),
@@ -234,7 +251,7 @@ export const documents = {
         gate: text,
         verdict: verdictWord(),
         reason: text,
-        clauses: list(clauseResult()),
+        clauses: clauseResults(),
         look: nullable(look()),
         kept: verdictWord(),
         differences: list(text),
@@ -286,6 +303,19 @@ export const documents = {
 
 export type DocumentName = keyof typeof documents
 
+function capacityFound() {
+  const step = {
+    ratePerSecond: number,
+    outcome: words('holds', 'breaks', 'saturated'),
+    confirm: bool,
+    offered: count,
+    failed: count,
+    ...{ p50Ms: nullable(number), p95Ms: nullable(number) },
+    reason: text,
+  }
+  return object({ ratePerSecond: nullable(number), atLeast: bool, thresholds: list(text), steps: list(object(step)) })
+}
+
 function holding() {
   return nullable(object({ holder: text, rollout: text, since: text, heartbeatAgeMs: number }))
 }
@@ -294,41 +324,55 @@ function unfinished() {
   return nullable(object({ rollout: text, phase: text, next: list(text) }))
 }
 
-function target() {
+function importSource() {
   return object({
-    name: text,
-    offered: count,
-    sent: count,
-    done: count,
-    rps: number,
-    errors: opaque<Documents.LoadDocument['targets'][number]['errors']>('By class of failure, how many'),
-    p50Ms: nullable(number),
-    p90Ms: nullable(number),
-    p95Ms: nullable(number),
-    p99Ms: nullable(number),
-    maxMs: nullable(number),
-    bytes: number,
-    service: object({ p50Ms: nullable(number), p95Ms: nullable(number), p99Ms: nullable(number) }),
+    format: text,
+    level: words('A', 'B', 'C'),
+    files: list(text),
+    exitCode: nullable(count),
+    plannedMs: nullable(number),
   })
 }
 
-function clauseResult() {
-  return object(
-    {
-      id: text,
-      clause: text,
-      mode: words('gate', 'warn', 'shadow'),
-      source: words('load', 'probe', 'prometheus', 'command', 'approval', 'import'),
-      unit: words('ms', 'share', 'ratio', 'points', 'perSecond', 'count', 'number', 'exit'),
-      estimate: nullable(number),
-      low: nullable(number),
-      high: nullable(number),
-      bound: nullable(number),
-      verdict: verdictWord(),
-      look: nullable(count),
-      sentence: text,
-    },
-    { note: text },
+function targetLines() {
+  return list(
+    object({
+      name: text,
+      offered: count,
+      sent: count,
+      done: count,
+      rps: number,
+      errors: opaque<Documents.LoadDocument['targets'][number]['errors']>('By class of failure, how many'),
+      p50Ms: nullable(number),
+      p90Ms: nullable(number),
+      p95Ms: nullable(number),
+      p99Ms: nullable(number),
+      maxMs: nullable(number),
+      bytes: number,
+      service: object({ p50Ms: nullable(number), p95Ms: nullable(number), p99Ms: nullable(number) }),
+    }),
+  )
+}
+
+function clauseResults() {
+  return list(
+    object(
+      {
+        id: text,
+        clause: text,
+        mode: words('gate', 'warn', 'shadow'),
+        source: words('load', 'probe', 'prometheus', 'command', 'approval', 'import'),
+        unit: words('ms', 'share', 'ratio', 'points', 'perSecond', 'count', 'number', 'exit'),
+        estimate: nullable(number),
+        low: nullable(number),
+        high: nullable(number),
+        bound: nullable(number),
+        verdict: verdictWord(),
+        look: nullable(count),
+        sentence: text,
+      },
+      { note: text },
+    ),
   )
 }
 

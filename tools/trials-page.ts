@@ -9,6 +9,8 @@ export type TrialRun = {
   readonly classes: Readonly<Record<string, number>>
   readonly slowestMs: number
   readonly leastReady: number
+  /** Of the failed ones: what was in the hands of a host that lost its power, or of a balancer that was restarted. */
+  readonly takenAlong?: number
   /** The run ended in the state that docs/failures.md promises. */
   readonly asPromised: boolean
 }
@@ -23,6 +25,9 @@ export type TrialCase = {
 
 export type TrialResults = { readonly what: string; readonly cases: readonly TrialCase[] }
 
+/** What the tool, and nothing else, has lost. */
+const lostOf = (run: TrialRun): number => run.failed - (run.takenAlong ?? 0)
+
 export function trialsPage(results: TrialResults): string {
   const rows = results.cases.map((each) => {
     const count = (of: (run: TrialRun) => number) => each.runs.reduce((sum, run) => sum + of(run), 0)
@@ -30,27 +35,31 @@ export function trialsPage(results: TrialResults): string {
       each.name,
       each.runs.length,
       count((run) => (run.asPromised ? 1 : 0)),
-      count((run) => (run.failed > 0 ? 1 : 0)),
-      `${count((run) => run.requests)} (${count((run) => run.failed)})`,
+      count((run) => (lostOf(run) > 0 ? 1 : 0)),
+      `${count((run) => run.requests)} (${count(lostOf)})`,
+      count((run) => run.takenAlong ?? 0),
+      Math.min(...each.runs.map((run) => run.leastReady)),
       `${each.date.slice(0, 10)}, \`${each.commit.slice(0, 7)}\``,
     ]
     return `| ${cells.join(' | ')} |`
   })
   const all = results.cases.flatMap((each) => each.runs)
-  const lossy = all.filter((run) => run.failed > 0).length
+  const lossy = all.filter((run) => lostOf(run) > 0).length
   return `# Trials: what fails in the middle of a rollout, and what is lost
 
 Generated from [test/results/part3.json](../test/results/part3.json), the last result of the suite's full form; never
 written by hand. Each case is run on real hosts with real HAProxy, while 30 users come through it on connections that
 are kept alive, half of their requests POST, none tried again. A run is "as promised" when it ended in the state of
 [failures.md](failures.md) and HAProxy had every server ready; it is one "with loss" when a single request failed.
+Requests that are "taken along" were in the hands of a host that lost its power while it served, or of HAProxy when it was
+itself restarted: no deploy tool can save those, so they are counted apart.
 
     ${results.what}
 
 ${all.length} runs, ${lossy} with loss.
 
-| what happens | runs | as promised | with loss | requests (failed) | taken |
-|---|---|---|---|---|---|
+| what happens | runs | as promised | with loss | requests (lost) | taken along | least ready | taken |
+|---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `
 }

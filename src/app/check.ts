@@ -1,8 +1,11 @@
 // check: a read-only preflight of everything a deploy rests on; each line ok, warning or problem, and what is not ok comes
 // with a fix that can be applied as it stands.
+import { appHosts, roleOf } from '../domain/config.ts'
 import type { CheckDocument, CheckItem } from '../domain/document.ts'
 import { type ErrorInfo, errorInfo } from '../domain/error.ts'
 import type { Facts } from '../domain/facts.ts'
+import { checkWarnings } from '../plan/can-carry.ts'
+import { readCapacities } from './capacity-store.ts'
 import { hostItems } from './check-host.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
@@ -23,6 +26,7 @@ export async function check(options: Selection, context: AppContext): Promise<Ch
       ...session.chosen.flatMap((host) => hostItems(session, host, facts)),
       ...balancers.flatMap((found) => found.items),
       ...memberItems(session, facts),
+      ...(await carryItems(session, facts, context)),
     ]
     return checkDocument(items, unreachable)
   } finally {
@@ -70,6 +74,22 @@ async function balancerItems(
 function fixOf(info: ErrorInfo): { readonly fix?: string } {
   const fix = info.hints?.[0]
   return fix === undefined ? {} : { fix }
+}
+
+/** Whether the others can carry what comes in now while a rollout takes hosts out, as far as they were measured. */
+async function carryItems({ config }: Session, facts: Facts, context: AppContext): Promise<readonly CheckItem[]> {
+  const groups = new Map<string | null, string[]>()
+  for (const host of appHosts(config)) {
+    const servers = facts.rotation[host.name] ?? []
+    if (servers.length === 0 || servers.some(({ admin }) => admin !== 'ready')) continue
+    const role = roleOf(config, host)
+    groups.set(role, [...(groups.get(role) ?? []), host.name])
+  }
+  const known = await readCapacities(context.env, config)
+  return checkWarnings([...groups.values()], config.rollout.atOnce, facts, known).map((message) => ({
+    ...{ id: 'capacity', level: 'warning', message },
+    fix: 'roll out when less comes in, or take fewer at once: rollout.at_once; measured anew: rollgate load --at HOST --find-capacity',
+  }))
 }
 
 /** Members of our backends that no host of the inventory is: a deploy would not reach them. Told only where all hosts are looked at. */

@@ -5,7 +5,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts'
 import type { LoadBalancer, ServerRef } from '../domain/balancer.ts'
 import { appHosts, type Config, settingsOf } from '../domain/config.ts'
 import type { RolloutDocument } from '../domain/document.ts'
-import { RollgateError } from '../domain/error.ts'
+import { type ErrorCode, RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
 import type { Facts } from '../domain/facts.ts'
 import type { Host, HostName } from '../domain/host.ts'
@@ -50,6 +50,7 @@ const CONNECT_AT_ONCE = 32
 const NOTED_HOSTS = 16
 const LOSSES_KEPT = 1_000
 const LOSSES_TOLD = 5
+const NOTE_MS = 10_000
 const NO_DRAIN = { deadlineMs: 30_000, onDeadline: 'fail' } as const
 
 export function cacheDirectory(env: Readonly<Record<string, string | undefined>>, app: string): string {
@@ -313,6 +314,12 @@ function deadManSeconds(env: Readonly<Record<string, string | undefined>>): numb
   return Number.isInteger(seconds) && seconds >= 4 && seconds <= 86_400 ? seconds : DEAD_MAN_MS / 1000
 }
 
+/** `ROLLGATE_RECONNECT_SECONDS` shortens the minute that a lost host has, for tests of what happens after it. */
+function reconnect(env: Readonly<Record<string, string | undefined>>): { readonly reconnectMs?: number } {
+  const seconds = Number(env.ROLLGATE_RECONNECT_SECONDS)
+  return Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600 ? { reconnectMs: seconds * 1000 } : {}
+}
+
 function hostOfServer(facts: Facts, ref: ServerRef): HostName {
   return Object.entries(facts.rotation).find(([, states]) => states.some((state) => sameServer(state.ref, ref)))?.[0] ?? ''
 }
@@ -397,15 +404,19 @@ export function rolloutPorts(work: Work): RolloutPorts {
         host: (name) => session.port(name),
         async noteAll(rollout, step, state, detail, signal) {
           const hosts = plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)).slice(0, NOTED_HOSTS)
-          const results = await Promise.allSettled(hosts.map((host) => session.port(host).note(rollout, step, state, detail, signal)))
+          // One that is gone must not hold up what the others are to know.
+          const limit = AbortSignal.any([signal, AbortSignal.timeout(NOTE_MS)])
+          const results = await Promise.allSettled(hosts.map((host) => session.port(host).note(rollout, step, state, detail, limit)))
           const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []))
-          const fatal = failures.find(
-            (error) => error instanceof RollgateError && (error.code === 'E_LOCKED' || error.code === 'E_CANCELLED'),
-          )
+          const isCode = (code: ErrorCode) => (error: unknown) => error instanceof RollgateError && error.code === code
+          const fatal = failures.find(isCode('E_LOCKED')) ?? (signal.aborted ? failures.find(isCode('E_CANCELLED')) : undefined)
           if (fatal !== undefined) throw fatal
-          if (hosts.length > 0 && failures.length === hosts.length) throw failures[0]
+          if (hosts.length === 0 || failures.length < hosts.length) return
+          const told = failures.find((error) => !isCode('E_CANCELLED')(error))
+          throw told ?? new RollgateError('E_LOST', 'no host could be written to', { cause: failures[0] })
         },
         awaitNetwork: (host, signal) => awaitNetwork(session, host, emit, signal),
+        ...reconnect(context.env),
         settings(name) {
           const known = settled.get(name)
           if (known !== undefined) return known

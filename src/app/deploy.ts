@@ -6,6 +6,8 @@ import { errorInfo, RollgateError } from '../domain/error.ts'
 import { type Plan, refusalOf } from '../domain/plan.ts'
 import { parseFault, simulate } from '../execute/simulate.ts'
 import { FIRST_DEPLOY } from '../plan/build.ts'
+import { planWarnings } from '../plan/can-carry.ts'
+import { readCapacities } from './capacity-store.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { documentError } from './documents.ts'
@@ -96,9 +98,9 @@ export async function plan(options: DeployOptions, context: AppContext): Promise
     const bad = facts.hosts.filter((host) => !host.reachable && session.chosen.some((chosen) => chosen.name === host.host))
     const release = await prepareRelease(work, options)
     const made = planFor(session, facts, { kind: 'deploy', release: release.id }, skipGates)
-    for (const message of made.warnings) emit({ type: 'warning', message })
+    const warnings = [...made.warnings, ...planWarnings(made.plan, facts, await readCapacities(context.env, session.config))]
     const document = planDocument({
-      made,
+      ...{ made, warnings },
       facts,
       release,
       detailed: options.detailedExitcode === true,

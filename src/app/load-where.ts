@@ -1,9 +1,13 @@
 // Where a load test goes, and whether it may: an address that was given, the site of the configuration, or the app of one
 // of its hosts. What is neither loopback nor of the configuration is somebody else's machine, and is asked about.
 import { loadConfig } from '../config/load.ts'
+import type { Clause } from '../domain/clause.ts'
+import type { EngineSettings } from '../domain/engine.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
+import type { HostName } from '../domain/host.ts'
 import type { LoadSettings } from '../domain/load.ts'
+import type { ReleaseId } from '../domain/release.ts'
 import type { LoadTarget } from '../load/plan.ts'
 import type { AppContext } from './context.ts'
 import { hostTargets } from './host-target.ts'
@@ -25,7 +29,18 @@ export type Where = {
   readonly targets: readonly [LoadTarget, ...LoadTarget[]]
   /** Neither this machine nor of the configuration. */
   readonly isForeign: boolean
+  /** The host of the configuration whose app it is; null: an address. */
+  readonly host: LoadedHost | null
   close(): Promise<void>
+}
+
+export type LoadedHost = {
+  readonly name: HostName
+  readonly way: 'direct' | 'tunnel'
+  readonly app: string
+  readonly environment: string | null
+  /** What its `current` points at now. */
+  release(): Promise<ReleaseId | null>
 }
 
 /** @throws RollgateError E_USAGE, E_ANSWER_NEEDED, E_REFUSED, E_LOAD; whatever reaching a host throws */
@@ -50,7 +65,7 @@ export async function whereTo(wanted: Wanted, known: NamedLoad | null, context: 
   const [target, ...more] = urls.map((url, index) => ({ name: names[index] ?? 'target', origin: url.origin }))
   if (target === undefined) throw new RollgateError('E_BUG', 'a load without a target')
   const shown = urls.map((url) => url.href).join(' and ')
-  return { url: first, shown, targets: [target, ...more], isForeign: foreign.length > 0, close: async () => undefined }
+  return { url: first, shown, targets: [target, ...more], isForeign: foreign.length > 0, host: null, close: async () => undefined }
 }
 
 async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, context: AppContext, emit: Emit): Promise<Where> {
@@ -71,19 +86,31 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
     if (target === undefined) throw new RollgateError('E_BUG', 'a load without a target')
     const path = wanted.url === undefined ? '/' : `${url?.pathname ?? '/'}${url?.search ?? ''}`
     const shown = way === 'tunnel' ? `${name}, through its SSH connection` : `${name}, directly`
-    return { url: new URL(path, target.origin), shown, targets: [target], isForeign: false, close: () => session.close() }
+    const { app, environment } = session.config
+    return {
+      ...{ url: new URL(path, target.origin), shown, targets: [target], isForeign: false },
+      host: { name, way, app, environment, release: () => session.port(name).current(context.signal) },
+      close: () => session.close(),
+    }
   } catch (error) {
     await session.close()
     throw error
   }
 }
 
-export type NamedLoad = {
-  readonly settings: LoadSettings
+export type NamedLoad = OwnLoad | EngineLoad
+/** Our own generator sends it. */
+export type OwnLoad = Named & { readonly settings: LoadSettings; readonly engine: null }
+/** Another tool runs it. */
+export type EngineLoad = Named & { readonly settings: null; readonly engine: EngineSettings }
+
+type Named = {
   readonly site: string | undefined
   /** Hosts of the configuration: nobody needs to be asked about them. */
   readonly addresses: ReadonlySet<string>
   readonly readSecret: (name: string) => Promise<string>
+  /** Fixed bounds of the gate that uses it. */
+  readonly bounds: readonly Clause[]
 }
 
 /** @throws ConfigError; RollgateError E_USAGE for a name that is not there */
@@ -97,20 +124,25 @@ export async function namedLoad(name: string, context: AppContext): Promise<Name
     ...(flags.environment === undefined ? {} : { environment: flags.environment }),
   })
   const settings = config.loads[name]
-  if (settings === undefined) {
-    const names = Object.keys(config.loads)
+  const engine = config.engines[name]
+  if (settings === undefined && engine === undefined) {
+    const names = [...Object.keys(config.loads), ...Object.keys(config.engines)]
     throw new RollgateError('E_USAGE', `the configuration has no load called ${name}`, {
       hints: [names.length === 0 ? 'it has none: add loads' : `loads: ${names.join(', ')}`],
     })
   }
   const probe = config.rollout.probe?.url
   const own = probe === undefined ? [] : [new URL(probe).hostname]
-  return {
-    settings,
+  const named: Named = {
     site: probe === undefined ? undefined : new URL(probe).origin,
     addresses: new Set([...config.hosts.map((host) => host.address), ...own]),
     readSecret: secretReader(config, env),
+    bounds: Object.values(config.gates)
+      .filter(({ source }) => source.kind === 'load' && source.load === name)
+      .flatMap(({ pass }) => pass.filter(({ limit, mode }) => limit.against === 'bound' && mode === 'gate')),
   }
+  // One of the two is there: a load has an engine, or it has not.
+  return engine === undefined ? { ...named, settings: settings as LoadSettings, engine: null } : { ...named, settings: null, engine }
 }
 
 function addressOf(text: string): URL {

@@ -9,20 +9,20 @@ import { parseClause } from '../domain/clause-parse.ts'
 import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
-import { DEFAULT_CONFIDENCE, type GateSettings } from '../domain/gate.ts'
 import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
-import { judge } from '../gate/judge.ts'
-import { planGate } from '../gate/plan.ts'
 import type { LoadPlan, LoadResult } from '../load/plan.ts'
 import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
+import { reportOfLoad } from '../render/report/from-load.ts'
 import type { AppContext } from './context.ts'
-import { homeDirectory } from './home.ts'
-import { type NamedLoad, namedLoad, type Where, whereTo } from './load-where.ts'
+import { judgeRun, type Measured } from './load-judge.ts'
+import { aboutLoad, keepLoad, loadsFolder, slowOf } from './load-record.ts'
+import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
+import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { createTelling } from './telling.ts'
 
 export type LoadOptions = {
@@ -40,12 +40,14 @@ export type LoadOptions = {
   readonly durationMs?: number
   readonly warmupMs?: number
   readonly thresholds?: readonly string[]
-}
+  /** The highest rate at which the thresholds hold, instead of one run. */
+  readonly findCapacity?: { readonly maxPerSecond?: number; readonly precision?: number }
+} & ReportOptions
 
 const USUAL_RATE = 10
 const USUAL_DURATION_MS = 10_000
 /** Of somebody else's machine, unless a rate was given (cli.md). */
-const STRANGER_RATE = 50
+export const STRANGER_RATE = 50
 
 export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
 
@@ -54,19 +56,32 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
   const clauses = (options.thresholds ?? []).map(thresholdOf)
   if (options.against !== undefined && options.connections !== undefined)
     throw new RollgateError('E_USAGE', '--against compares pairs of arrivals, which --connections has not: give a --rate')
+  if (options.findCapacity !== undefined && clauses.some(({ limit }) => limit.against !== 'bound'))
+    throw new RollgateError('E_USAGE', 'a search for the capacity wants thresholds with a fixed bound', {
+      hints: ['--threshold "p95 < 300ms"'],
+    })
+  await checkReports(options, context)
   const known = options.name === undefined ? null : await namedLoad(options.name, context)
   const runId = randomBytes(4).toString('hex')
   const { emit } = createTelling(runId, context.renderers, () => new Date())
+  if (known !== null && known.engine !== null) {
+    // Only now: our own load needs none of it.
+    const { engineLoad } = await import('./load-engine.ts')
+    return engineLoad(options, { known, clauses, runId, emit }, context)
+  }
   const where = await whereTo(options, known, context, emit)
   try {
-    return await loadThere(options, { known, where, clauses, runId, emit }, context)
+    if (options.findCapacity === undefined) return await loadThere(options, { known, where, clauses, runId, emit }, context)
+    const { findCapacity } = await import('./load-capacity.ts')
+    const settings = known === null ? settingsOf(options, where.url, USUAL_RATE) : overridden(known.settings, options)
+    return await findCapacity(options.findCapacity, { settings, known, where, clauses, runId, emit, options }, context)
   } finally {
     await where.close()
   }
 }
 
-type There = {
-  readonly known: NamedLoad | null
+export type There = {
+  readonly known: OwnLoad | null
   readonly where: Where
   readonly clauses: readonly Clause[]
   readonly runId: string
@@ -88,7 +103,7 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
   }
   emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${where.shown}` })
   const measured = await measure(plan, clauses, context, emit)
-  return documentOf({
+  const document = documentOf({
     runId,
     clauses,
     plan,
@@ -96,13 +111,10 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     compares: options.against !== undefined,
     rate: rateOfModel(settings),
   })
-}
-
-type Measured = {
-  readonly result: LoadResult
-  readonly slices: readonly Slice[]
-  readonly samples: readonly GeneratorSample[]
-  readonly store: string | null
+  const about = aboutLoad(options, { plan, where, clauses, result: measured.result }, context)
+  await keepLoad(measured.store, { version: 1, document, about })
+  await writeReports({ data: reportOfLoad(document, about, measured.slices, measured.samples), document, options }, context, emit)
+  return document
 }
 
 /** Sends, keeps the evidence in the state folder, tells what it sees. @throws RollgateError E_CANCELLED when it was interrupted */
@@ -113,9 +125,8 @@ async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppC
   const samples: GeneratorSample[] = []
   const names = plan.targets.map((target) => target.name)
   const compares = names.includes('baseline')
-  const slow = clauses.flatMap(({ metric }) => (metric.kind === 'slow' && metric.aboveMs !== null ? [metric.aboveMs] : []))[0]
   const meter = createMeter({
-    ...{ targets: names, clauses, slowAboveMs: slow ?? null },
+    ...{ targets: names, clauses, slowAboveMs: slowOf(clauses) },
     ...(compares ? { arms: { canary: ['canary'], old: ['baseline'] } } : {}),
   })
   let phase = 'warmup'
@@ -162,9 +173,7 @@ async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppC
 
 /** null where nothing can be kept: the measurement goes on without. */
 async function evidencePath(context: AppContext, runId: string): Promise<string | null> {
-  const { env } = context
-  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
-  const folder = join(state, 'rollgate', 'loads')
+  const folder = loadsFolder(context.env)
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
     return join(folder, `${runId}.ndjson`)
@@ -183,45 +192,9 @@ type Judged = {
 }
 
 function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged): LoadDocument {
-  const { result, slices, samples } = measured
+  const { result } = measured
   const own = ownVerdict(result)
-  const gate: GateSettings = {
-    name: 'load',
-    source: {
-      kind: 'load',
-      load: plan.settings.name,
-      at: { kind: 'url', url: plan.targets[0].origin },
-      when: 'serving',
-      baseline: compares ? { kind: 'in-rotation', restart: false, insist: false } : null,
-    },
-    pass: clauses,
-    // One look: the time was asked for, so all of it is used.
-    confidence: { ...DEFAULT_CONFIDENCE, looks: 1, hostEffect: 'ignore' },
-    onInconclusive: { extend: 0, otherwise: 'pause' },
-    onInvalid: { retry: 0, otherwise: 'fail' },
-  }
-  const report =
-    clauses.length === 0
-      ? null
-      : judge(gate, {
-          kind: 'requests',
-          plan: planGate(gate, {
-            duration: plan.settings.duration,
-            ratePerArm: rate,
-            arms: compares ? { canary: ['canary'], old: ['baseline'] } : { canary: [plan.targets[0].name], old: [] },
-            seed: plan.seed,
-          }),
-          calibration: null,
-          slices,
-          generator: samples,
-          steady: null,
-          distrust: result.validity.reasons,
-          aborted: result.end === 'unsafe' ? (result.endDetail ?? 'too many failures') : null,
-          restart: null,
-          capacity: null,
-          passes: [],
-          extensions: 0,
-        })
+  const report = judgeRun({ clauses, plan, measured, compares, rate })
   const verdict = report?.verdict ?? own.verdict
   const exitCode = VERDICT_EXITS[verdict]
   return {

@@ -14,6 +14,7 @@ export type PlanInput = {
   readonly release: PreparedRelease | null
   readonly detailed: boolean
   readonly refusal?: ErrorInfo
+  readonly warnings?: readonly string[]
 }
 
 export function planDocument(input: PlanInput): PlanDocument {
@@ -56,6 +57,7 @@ export function planDocument(input: PlanInput): PlanDocument {
     minReady: plan?.policy.minReady ?? {},
     refusals,
     plan: because === null ? plan : null,
+    ...(input.warnings === undefined || input.warnings.length === 0 ? {} : { warnings: input.warnings }),
   }
 }
 

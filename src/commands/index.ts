@@ -35,6 +35,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('gate:explain', 'Measure', 'Work a verdict out again from what was kept', () => import('./gate/explain.ts')),
   entry('gate:whatif', 'Measure', 'Judge what was measured under other limits', () => import('./gate/whatif.ts')),
   entry('load', 'Measure', 'Run a load test, and judge its thresholds', () => import('./load/index.ts')),
+  entry('load:import', 'Measure', 'Judge the result of another load tool', () => import('./load/import.ts')),
   entry('load:selftest', 'Measure', 'Say what this machine can send', () => import('./load/selftest.ts')),
   entry('status', 'Look', 'Show what runs where, and what is odd about it', () => import('./status.ts')),
   entry('releases', 'Look', 'List the releases installed on each host', () => import('./releases.ts')),

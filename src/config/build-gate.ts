@@ -42,7 +42,14 @@ function sourceOf(gate: MergedGate, local: (path: string) => string): GateSource
   }
   if (typeof command === 'string') return { kind: 'command', run: command, timeoutMs: 600_000 }
   if (command !== undefined) return { kind: 'command', run: command.run, timeoutMs: command.timeout }
-  if (imported !== undefined) return { kind: 'import', format: imported.format, path: local(imported.path) }
+  if (imported !== undefined) {
+    const { format, path, planned, exit_code: exitCode } = imported
+    return {
+      ...{ kind: 'import', format, path: local(path) },
+      ...(planned === undefined ? {} : { plannedMs: planned }),
+      ...(exitCode === undefined ? {} : { exitCodePath: local(exitCode) }),
+    }
+  }
   if (load === undefined) return { kind: 'approval', question: approval ?? '' }
   const { at = { kind: 'canary' }, against } = gate
   const usual = at.kind === 'canary' && (against === undefined || against.baseline === 'drained-peer') ? 'isolated' : 'serving'

@@ -1,4 +1,5 @@
 // Checked `loads` → LoadSettings. What the rules have refused cannot come here.
+import { ENGINES, type EngineSettings } from '../domain/engine.ts'
 import type {
   LoadAuth,
   LoadBody,
@@ -29,6 +30,19 @@ export function loadSettings(name: string, load: MergedLoad, local: (path: strin
     timeouts: { connectMs: timeouts.connect, firstByteMs: timeouts.first_byte, bodyMs: timeouts.body },
     safety: { methods: safety.methods, abortIf: safety.abort_if ?? null },
     ...(every === undefined ? {} : { newConnectionEvery: every }),
+  }
+}
+
+/** null: our own generator sends it. */
+export function engineSettings(name: string, { engine, duration }: MergedLoad, local: (path: string) => string): EngineSettings | null {
+  const tool = ENGINES.find((one) => engine?.[one] !== undefined)
+  if (engine === undefined || tool === undefined) return null
+  const { command, args, workers, rate } = engine
+  // A word with a slash is a path beside the file; without one it is looked for on the PATH.
+  const program = command === undefined ? tool : command.includes('/') ? local(command) : command
+  return {
+    ...{ name, tool, path: local(engine[tool] ?? ''), command: program, args, workers: workers ?? 0 },
+    ...{ ratePerSecond: rate ?? null, duration },
   }
 }
 

@@ -6,7 +6,7 @@ import type { HealthCheck, HealthSettings, VersionProof } from '../domain/health
 import type { Host } from '../domain/host.ts'
 import type { ServiceSettings } from '../domain/service.ts'
 import { gateSettings } from './build-gate.ts'
-import { loadSettings } from './build-load.ts'
+import { engineSettings, loadSettings } from './build-load.ts'
 import type { Merged, MergedBalancer, MergedHealth, MergedHook, MergedRole, MergedService, MergedStep } from './schema.ts'
 
 export type Place = { readonly file: string; readonly directory: string; readonly home: string; readonly environment: string | null }
@@ -48,7 +48,11 @@ export function buildConfig(merged: Merged, place: Place): Config {
               timeoutMs: rollout.probe.timeout,
             },
     },
-    loads: named(merged.loads, (name, load) => loadSettings(name, load, (path) => local(path, place))),
+    loads: named(
+      only(merged.loads, (load) => load.engine === undefined),
+      (name, load) => loadSettings(name, load, (path) => local(path, place)),
+    ),
+    engines: enginesOf(merged.loads, (path) => local(path, place)),
     gates: named(merged.gates, (name, gate) => gateSettings(name, gate, rollout.on_inconclusive, (path) => local(path, place))),
     hooks: {
       before_rollout: hooksOf('before_rollout', merged.hooks.before_rollout),
@@ -59,6 +63,18 @@ export function buildConfig(merged: Merged, place: Place): Config {
     },
     secrets: Object.fromEntries(Object.entries(merged.secrets).map(([name, source]) => [name, secretSource(source, place)])),
   }
+}
+
+function only<T>(from: Readonly<Record<string, T>>, keep: (value: T) => boolean): Readonly<Record<string, T>> {
+  return Object.fromEntries(Object.entries(from).filter(([, value]) => keep(value)))
+}
+
+function enginesOf(loads: Merged['loads'], local: (path: string) => string): Config['engines'] {
+  const found = Object.entries(loads).flatMap(([name, load]) => {
+    const engine = engineSettings(name, load, local)
+    return engine === null ? [] : [[name, engine] as const]
+  })
+  return named(Object.fromEntries(found), (_, engine) => engine)
 }
 
 /** Without a prototype: any word may be looked up. */

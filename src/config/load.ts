@@ -181,11 +181,14 @@ function scalarValue(scalar: Scalar, path: Path): unknown {
 }
 
 function hashOf(config: Config): string {
-  const { file: _file, directory, ssh, secrets, loads, gates, ...wishes } = config
+  const { file: _file, directory, ssh, secrets, loads, engines, gates, ...wishes } = config
   // Their files lie beside the configuration, on whichever machine it is.
   const inFolder = (key: string, value: unknown): unknown =>
     key === 'path' && typeof value === 'string' && value.startsWith(`${directory}/`) ? value.slice(directory.length + 1) : value
-  const measured: unknown = JSON.parse(JSON.stringify({ loads, gates }), inFolder)
+  const measured: unknown = JSON.parse(
+    JSON.stringify({ loads, ...(Object.keys(engines).length === 0 ? {} : { engines }), gates }),
+    inFolder,
+  )
   const hashed = { ...wishes, measured, ssh: { user: ssh.user, transport: ssh.transport }, secrets: Object.keys(secrets).sort() }
   return createHash('sha256').update(canonical(hashed)).digest('hex')
 }

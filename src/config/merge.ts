@@ -7,7 +7,8 @@ const ALTERNATIVES: readonly { readonly at: string; readonly keys: readonly stri
   { at: 'health', keys: ['http', 'tcp', 'command'] },
   { at: 'health.version', keys: ['header', 'json', 'command'] },
   { at: 'secrets.*', keys: ['env', 'file', 'command'] },
-  { at: 'loads.*', keys: ['rate', 'connections'] },
+  { at: 'loads.*', keys: ['rate', 'connections', 'engine'] },
+  { at: 'loads.*.engine', keys: ['k6', 'locust', 'jmeter', 'vegeta'] },
   { at: 'gates.*', keys: ['load', 'prometheus', 'command', 'approval', 'import'] },
 ]
 // Of another kind hardly a key is right: the whole map is replaced.
@@ -91,7 +92,6 @@ function kindOf(map: MapNode, usual: string): unknown {
 }
 
 function matches(place: string, pattern: string): boolean {
-  return pattern.endsWith('.*')
-    ? place.startsWith(pattern.slice(0, -1)) && !place.slice(pattern.length - 1).includes('.')
-    : place === pattern
+  const [steps, wanted] = [place.split('.'), pattern.split('.')]
+  return steps.length === wanted.length && wanted.every((step, index) => step === '*' || step === steps[index])
 }

@@ -86,6 +86,10 @@ function loadGate({ root, report }: RuleContext, path: Path, node: MapNode): voi
   const against = node.entries.get('against')
   if (against !== undefined && at !== 'canary')
     report(against.at, against.value.key, 'compares hosts: that needs `at: canary`, the new hosts’ own addresses')
+  const engine = nodeAt(root, ['loads', wanted ?? '', 'engine'])
+  const alone = engine?.kind === 'map' && (engine.entries.has('locust') ? 'locust' : engine.entries.has('jmeter') ? 'jmeter' : false)
+  if (against !== undefined && typeof alone === 'string')
+    report(against.at, against.value.key, `compares hosts, and ${alone} cannot load two at once: k6, vegeta and our own loads can`)
   const when = node.entries.get('when')
   const isolated = textAt(root, [...path, 'when']) === 'isolated'
   const baseline = textAt(root, [...path, 'against', 'baseline'])

@@ -1,8 +1,9 @@
 // The rules of `loads`: one model, one method and one body for each request, and no method that changes something unless
 // `safety.methods` says so.
+import { ENGINES } from '../domain/engine.ts'
 import { exactlyOne, type RuleContext } from './rules-role.ts'
 import { METHODS } from './schema-load.ts'
-import { itemsOf, keyOf, namesIn, nodeAt, type Path, placeOf } from './tree.ts'
+import { itemsOf, keyOf, type MapNode, namesIn, nodeAt, type Path, placeOf } from './tree.ts'
 
 const PACED = ['arrivals', 'precision', 'max_in_flight']
 const CLOSED = ['workers', 'amount']
@@ -16,7 +17,11 @@ function checkLoad(context: RuleContext, path: Path): void {
   const { root, report } = context
   const node = nodeAt(root, path)
   if (node?.kind !== 'map') return
-  exactlyOne(context, path, ['rate', 'connections'])
+  if (node.entries.has('engine')) {
+    checkEngine(context, path, node)
+    return
+  }
+  exactlyOne(context, path, ['rate', 'connections', 'engine'])
   const isClosed = node.entries.has('connections')
   for (const key of isClosed ? PACED : CLOSED) {
     const entry = node.entries.get(key)
@@ -31,6 +36,28 @@ function checkLoad(context: RuleContext, path: Path): void {
     report(placeOf(root, path), keyOf(root, [...path, 'requests']), 'is missing: what is sent, such as `[{ get: / }]`')
   const allowed = allowedMethods(context, path)
   for (const request of [...requests, [...path, 'auth', 'login']]) checkRequest(context, request, allowed)
+}
+
+/** The tool decides what is sent: only how long is ours. */
+function checkEngine(context: RuleContext, path: Path, node: MapNode): void {
+  const { root, report } = context
+  exactlyOne(context, [...path, 'engine'], ENGINES)
+  for (const [key, entry] of node.entries)
+    if (key !== 'engine' && key !== 'duration')
+      report(entry.at, entry.value.key, 'has no place beside `engine`: the tool decides what is sent')
+  const engine = nodeAt(root, [...path, 'engine'])
+  if (engine?.kind !== 'map') return
+  const tool = ENGINES.find((one) => engine.entries.has(one))
+  const workers = engine.entries.get('workers')
+  if (workers !== undefined && tool !== undefined && tool !== 'locust') report(workers.at, workers.value.key, 'belongs to Locust')
+  const rate = engine.entries.get('rate')
+  if (rate !== undefined && (tool === 'locust' || tool === 'jmeter'))
+    report(
+      rate.at,
+      rate.value.key,
+      `is not for ${tool}: ${tool === 'locust' ? 'its users decide (`args: [-u, "50"]`)' : 'its plan decides'}`,
+    )
+  if (rate === undefined && tool === 'vegeta') report(engine.at, engine.key, 'needs `rate`: vegeta sends at a rate')
 }
 
 function requestsOf({ root, report }: RuleContext, path: Path): readonly Path[] {

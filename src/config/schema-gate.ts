@@ -71,8 +71,13 @@ export const gate = object({
   import: doc(
     optional(
       object({
-        format: doc(value(choice('k6', 'locust', 'jmeter', 'vegeta', 'artillery', 'gatling', 'oha', 'autocannon')), 'Which tool wrote it'),
+        format: doc(
+          value(choice('k6', 'locust', 'jmeter', 'vegeta', 'artillery', 'gatling', 'oha', 'autocannon', 'fortio', 'wrk', 'hey')),
+          'Which tool wrote it',
+        ),
         path: doc(value(names.localPath), 'The file'),
+        planned: doc(optional(value(duration())), 'How long the run was to be: evidence that it came to its end'),
+        exit_code: doc(optional(value(names.localPath)), 'A file with the exit code of the tool: `k6 run …; echo $? > FILE`'),
       }),
     ),
     'Reads the result of another tool',

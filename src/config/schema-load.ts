@@ -95,7 +95,19 @@ const auth = object({
   login: doc(optional(request), 'Sent once before the run; its cookies go with every request'),
 })
 
+const engine = object({
+  k6: doc(optional(value(names.localPath)), 'A script for k6'),
+  locust: doc(optional(value(names.localPath)), 'A file for Locust'),
+  jmeter: doc(optional(value(names.localPath)), 'A plan for JMeter'),
+  vegeta: doc(optional(value(names.localPath)), 'A list of targets for vegeta; `{{ target }}` in it is the site'),
+  command: doc(optional(value(text('a program'))), 'The program, where it is not the tool’s name on the PATH'),
+  args: doc(withDefault(list(value(shellLine)), []), 'More words for it, such as `[-u, "50"]`; secrets belong into the environment'),
+  workers: doc(optional(value(whole('a number of processes', 1, 256))), 'Locust: processes beside its master'),
+  rate: doc(optional(value(loadRate)), 'Requests a second: vegeta, and k6 where releases are compared'),
+})
+
 export const load = object({
+  engine: doc(optional(engine), 'Another tool runs it and decides what is sent: docs/load.md; its result is imported'),
   rate: doc(
     optional(either(value(loadRate), profile)),
     'Requests a second, whatever the answers do (open model); or how the rate changes, as one of `ramp`, `steps`, `spike`, `sine`',

@@ -29,6 +29,8 @@ export type ServerState = {
   /** Slow start, 0..100, null when over. */
   readonly warmingPercent: number | null
   readonly requestsTotal: number | null
+  /** Requests of the last second; null, or not there: the balancer does not say. */
+  readonly ratePerSecond?: number | null
   /** Changes when the balancer forgets its runtime state: reload, restart. */
   readonly generation: string
 }

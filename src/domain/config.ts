@@ -1,5 +1,6 @@
 // What we want, as data: one environment of rollgate.yml, merged, defaults filled in. The schema in src/config is
 // checked against this type.
+import type { EngineSettings } from './engine.ts'
 import type { GateSettings } from './gate.ts'
 import type { HealthSettings } from './health.ts'
 import type { Host, HostName } from './host.ts'
@@ -119,6 +120,8 @@ export type Config = {
   readonly roles: Readonly<Record<string, RoleSettings>>
   readonly rollout: RolloutSettings
   readonly loads: Readonly<Record<string, LoadSettings>>
+  /** Loads that another tool runs, by the same names. */
+  readonly engines: Readonly<Record<string, EngineSettings>>
   readonly gates: Readonly<Record<string, GateSettings>>
   readonly hooks: Readonly<Record<HookMoment, readonly Hook[]>>
   readonly secrets: Readonly<Record<string, SecretSource>>

@@ -93,6 +93,8 @@ export type PlanDocument = BaseDocument & {
   readonly refusals: readonly Refusal[]
   /** The stored form, for --out and --plan. */
   readonly plan: Plan | null
+  /** What the plan may not be good for: hosts that stay cannot carry what comes in now. */
+  readonly warnings?: readonly string[]
   /** With --fail: what would happen then. */
   readonly simulation?: SimulationDocument
 }
@@ -248,6 +250,51 @@ export type LoadDocument = BaseDocument & {
   readonly measuredMs: number
   /** The file with its slices; null where nothing could be kept. */
   readonly evidence: string | null
+  /** Of `--find-capacity`: the highest rate at which the thresholds held, and how it was found. */
+  readonly capacity?: {
+    /** null: not even the lowest rate held, or could be sent. */
+    readonly ratePerSecond: number | null
+    /** It can take more than this machine could send, or than was asked for. */
+    readonly atLeast: boolean
+    readonly thresholds: readonly string[]
+    readonly steps: readonly CapacityStep[]
+  }
+  /** Another tool ran it, and its result was imported. */
+  readonly source?: ImportDocument['source']
+}
+
+export type CapacityStep = {
+  readonly ratePerSecond: number
+  /** saturated: this machine could not send it in time */
+  readonly outcome: 'holds' | 'breaks' | 'saturated'
+  readonly confirm: boolean
+  readonly offered: number
+  readonly failed: number
+  readonly p50Ms: number | null
+  readonly p95Ms: number | null
+  /** What broke; empty where it held. */
+  readonly reason: string
+}
+
+/** `load import`. */
+export type ImportDocument = BaseDocument & {
+  readonly outcome: Verdict
+  readonly verdict: Verdict
+  readonly reason: string
+  /** Level A: every request with its time; B: intervals or a histogram; C: totals only. */
+  readonly source: {
+    readonly format: string
+    readonly level: 'A' | 'B' | 'C'
+    readonly files: readonly string[]
+    readonly exitCode: number | null
+    readonly plannedMs: number | null
+  }
+  readonly targets: readonly TargetSummary[]
+  readonly clauses: readonly ClauseResult[]
+  readonly validity: LoadDocument['validity']
+  readonly warnings: readonly string[]
+  /** null: the file does not say. */
+  readonly measuredMs: number | null
 }
 
 /** `gate` alone, against the live fleet. */

@@ -135,6 +135,8 @@ export type ImportCapabilities = {
   readonly isClosedModel: boolean
   /** Retried transport failures do not show. */
   readonly hidesRetries: boolean
+  /** Whether its counts are known second by second [not at level C]. */
+  readonly hasSeconds?: boolean
 }
 
 export type Evidence = RequestEvidence | PrometheusEvidence | CommandEvidence | ApprovalEvidence | ImportEvidence

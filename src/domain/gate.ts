@@ -40,7 +40,15 @@ export type GateSource =
     }
   | { readonly kind: 'command'; readonly run: string; readonly timeoutMs: number }
   | { readonly kind: 'approval'; readonly question: string }
-  | { readonly kind: 'import'; readonly format: string; readonly path: string }
+  | {
+      readonly kind: 'import'
+      readonly format: string
+      readonly path: string
+      /** How long the run was to be. */
+      readonly plannedMs?: number
+      /** A file that holds the exit code of the tool. */
+      readonly exitCodePath?: string
+    }
 
 export type Confidence = {
   /** Chance that a release like the old one is failed, over the whole gate. */

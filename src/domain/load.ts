@@ -36,7 +36,7 @@ export type LoadModel =
       readonly kind: 'paced'
       readonly profile: RateProfile
       readonly arrivals: Arrivals
-      /** exact: spins in the last millisecond before an arrival · relaxed: a timer alone, up to 2 ms late [exact] */
+      /** exact: woken a tenth of a millisecond after the moment · relaxed: by a timer, up to 2 ms late [exact] */
       readonly precision?: 'exact' | 'relaxed'
       /** Requests in flight, per target; an arrival above it is shed [rate × timeout, at most 10,000]. */
       readonly maxInFlight?: number
@@ -169,7 +169,7 @@ export type TargetSummary = {
 /** What this machine did in one second of the run. */
 export type GeneratorSample = {
   readonly second: number
-  /** Of one core, 0..1 and above; without the waiting in the last millisecond before an arrival. */
+  /** Of one core, 0..1 and above. */
   readonly cpu: number
   /** Longest time the event loop was away. */
   readonly loopDelayMs: number
@@ -183,5 +183,7 @@ export type LoadValidity = {
   readonly sendLagP99Ms: number | null
   /** Median over the measured seconds. */
   readonly cpu: number | null
+  /** Some of the reasons are that this machine could not keep up: nothing that a target can help. */
+  readonly saturated?: boolean
   readonly reasons: readonly string[]
 }

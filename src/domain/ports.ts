@@ -142,6 +142,8 @@ export interface Ports {
    * until one of them answers again, at most to the progress deadline. @returns whether it was our network
    */
   awaitNetwork?(host: HostName, signal: AbortSignal): Promise<boolean>
+  /** How long a host that vanished is waited for [a minute]. */
+  readonly reconnectMs?: number
   settings(name: HostName): HostSettings
   /** Runs a hook on this machine. @throws RollgateError E_HOOK */
   localHook(

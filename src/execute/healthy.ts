@@ -16,12 +16,14 @@ export type ProveOptions = {
   readonly waiting: (detail: string) => void
   /** Waits while it is our own network that is gone. @returns whether it was */
   readonly network?: () => Promise<boolean>
+  /** How long a host that cannot be asked is waited for. */
+  readonly reconnectMs: number
 }
 
 /** Another release that answers this long without a break is not the old process on its way out. */
 const WRONG_RELEASE_MS = 5_000
 
-/** @throws RollgateError E_SERVICE_EXITED, E_WRONG_RELEASE, E_UNHEALTHY, each with evidence; E_CANCELLED */
+/** @throws RollgateError E_SERVICE_EXITED, E_WRONG_RELEASE, E_UNHEALTHY, each with evidence; E_LOST; E_CANCELLED */
 export async function proveHealthy(options: ProveOptions): Promise<string> {
   const { port, health, release, clock, signal } = options
   let began = clock.now()
@@ -29,17 +31,31 @@ export async function proveHealthy(options: ProveOptions): Promise<string> {
   let goods = 0
   let wrongSince: number | null = null
   let first: readonly ServiceStatus[] | null = null
+  let awaySince: number | null = null
+  let wasAway = false
 
   for (;;) {
     const asked = clock.now()
     const answer = await port.probe(health, signal)
-    if (answer.unreachable === true && (await options.network?.()) === true) {
-      // The time in which nobody could be asked counts for nothing; what was good before it is too long ago.
+    if (answer.unreachable === true) {
+      const network = (await options.network?.()) === true
+      awaySince = network ? null : (awaySince ?? asked)
+      if (awaySince !== null && clock.now() - awaySince >= options.reconnectMs) throw lost(port.name, answer)
+      if (!network) {
+        options.waiting(`not reachable: ${answer.detail}`)
+        await clock.sleep(health.intervalMs, signal)
+      }
+      // The time in which nobody could be asked counts for nothing, and what was seen before it neither: the host may
+      // have been started again, with all that runs on it.
       began += clock.now() - asked
       goodSince = null
+      goods = 0
       wrongSince = null
+      first = null
+      wasAway = true
       continue
     }
+    awaySince = null
     const right = release === null || answer.release === null || answer.release === release
     const now = clock.now()
     if (answer.healthy && right) {
@@ -57,7 +73,8 @@ export async function proveHealthy(options: ProveOptions): Promise<string> {
       goods = 0
       const seen = await port.serviceStatus(signal)
       first ??= seen
-      const gone = exited(seen, first)
+      // A host that is just booting has not started it yet.
+      const gone = exited(wasAway ? seen.filter((status) => !isNeverStarted(status)) : seen, first)
       if (gone !== null) throw await failure('E_SERVICE_EXITED', `the process of ${port.name} has exited: ${gone}`, options, answer)
       wrongSince = answer.healthy ? (wrongSince ?? now) : null
       if (wrongSince !== null && now - wrongSince >= Math.max(WRONG_RELEASE_MS, health.healthyForMs))
@@ -88,6 +105,16 @@ function exited(now: readonly ServiceStatus[], first: readonly ServiceStatus[]):
     if (status.state === 'starting' && status.lastExit !== null && status.pid === null) return `${status.unit}: ${said}`
   }
   return null
+}
+
+const isNeverStarted = (status: ServiceStatus): boolean => status.state === 'inactive' && status.lastExit === null
+
+function lost(host: string, answer: ProbeAnswer): RollgateError {
+  return new RollgateError('E_LOST', `${host} was lost while it was being proved healthy and did not come back`, {
+    host,
+    why: answer.detail,
+    hints: [`rollgate status   (what ${host} says now)`],
+  })
 }
 
 /** Still the same process as at the first good answer; and, where nothing answers with a release, one from its folder. */

@@ -47,6 +47,15 @@ export async function isOut(servers: Servers, signal: AbortSignal): Promise<bool
   return states.every((state) => isWithdrawn(state) && inHand(state) === 0)
 }
 
+/** The same as a drain leaves it: in maintenance, wherever there is one. A drain that was cut short still lets sticky clients in. */
+export async function isAtRest(servers: Servers, signal: AbortSignal): Promise<boolean> {
+  const states = await snapshot(servers, signal)
+  return states.every((state, index) => {
+    const halfWay = state.admin === 'drain' && servers[index]?.balancer.maintenance !== undefined
+    return isWithdrawn(state) && !halfWay && inHand(state) === 0
+  })
+}
+
 /** As recorded: serving where it was ready, untouched where it was not. */
 export async function isIn(servers: Servers, before: readonly ServerState[], signal: AbortSignal): Promise<boolean> {
   return differences(before, await snapshot(servers, signal)).length === 0

@@ -46,13 +46,26 @@ export function startRun(progress: Progress, context: ExecuteContext): Run {
     failed: new Map(progress.failed),
     stuck: new Map(),
     inHand: new Set(),
-    serving: new Set(Object.values(plan.groups).flatMap((group) => group.ready)),
+    serving: new Set(
+      Object.values(plan.groups)
+        .flatMap((group) => group.ready)
+        .filter((host) => !isHalfWay(progress, host)),
+    ),
     because: progress.because,
     paused: null,
     stopped: false,
     minReadySeen: null,
     began: context.ports.clock.now(),
   }
+}
+
+/** Begun, and neither through nor back: whoever goes on with a rollout must not take it for one that serves. */
+function isHalfWay({ plan, touched, done }: Progress, host: HostName): boolean {
+  const track = plan.batches.flatMap((batch) => batch.tracks).find((candidate) => candidate.host === host)
+  if (track === undefined || done.has(`${host}/undo/enable`)) return false
+  const begun = [...track.steps, ...track.undo].some((step) => touched.has(step.id))
+  const turned = track.undo.some((step) => touched.has(step.id))
+  return begun && (turned || !track.steps.every((step) => done.has(step.id)))
 }
 
 /** Journals a durable event and shows it. */

@@ -1,16 +1,15 @@
 // One host's steps in order. Steps that run on the host itself go in one script (two round trips); the others act on
 // the balancer or only look. Doing a step twice leaves the same state; what is in doubt is looked at before it is repeated.
-import { type ErrorCode, RollgateError } from '../domain/error.ts'
+import { RollgateError } from '../domain/error.ts'
 import type { RecordedServer, Step, Track } from '../domain/plan.ts'
 import type { PhaseResult, RemoteStep } from '../domain/ports.ts'
+import { isOutage, reconnectMs, throughOutages } from './away.ts'
 import { gateAt } from './control.ts'
 import { proveHealthy } from './healthy.ts'
 import { comeBack, goOut, statesBefore } from './place.ts'
-import { isIn, isOut, snapshot } from './rotation.ts'
+import { isAtRest, isIn, patiently, snapshot } from './rotation.ts'
 import { began, broke, ended, endsRun, noteRollout, type Run, record, waitSignal } from './run.ts'
 
-/** How long a host that vanished in the middle of a phase may take to come back. */
-const RECONNECT_MS = 60_000
 const PHASE_ATTEMPTS = 3
 
 /** @returns `stopped` when `shouldStop` said so between two steps; throws the first error of a step */
@@ -25,38 +24,18 @@ export async function runSteps(run: Run, track: Track, steps: readonly Step[], s
       continue
     }
     const phase = isRemote(step) ? remotePhase(steps, index, run) : []
-    try {
-      if (phase.length > 0) {
-        await stayOut(run, track, steps, phase)
-        await runPhase(run, phase)
-      } else await runStep(run, track, step)
-    } catch (error) {
-      // Everybody gone at once is our own network: nothing is counted, and the step is looked at again when it is back.
-      if (!isOutage(error) || !(await run.context.ports.awaitNetwork?.(track.host, waitSignal(run)))) throw error
-      run.context.emit({ type: 'notice', host: track.host, message: `the network is back: going on with ${step.kind} on ${track.host}` })
-      continue
-    }
+    if (phase.length > 0) {
+      await throughOutages(run, { host: track.host, what: step.kind }, () => stayOut(run, track, steps, phase))
+      await runPhase(run, phase)
+    } else await runStep(run, track, step)
     index += Math.max(1, phase.length)
   }
   return 'done'
 }
 
-const OUTAGE: ReadonlySet<string> = new Set<ErrorCode>([
-  'E_LOST',
-  'E_UNREACHABLE',
-  'E_DNS',
-  'E_CONNECT_TIMEOUT',
-  'E_CONNECT_REFUSED',
-  'E_BALANCER_UNREACHABLE',
-])
-
 /** A gate could not say, and its policy is to ask a person. */
 export function isPause(error: unknown): boolean {
   return error instanceof RollgateError && error.code === 'E_PAUSED'
-}
-
-function isOutage(error: unknown): boolean {
-  return error instanceof RollgateError && OUTAGE.has(error.code)
 }
 
 /** Would what is left of these steps take a ready host out of rotation? */
@@ -72,11 +51,12 @@ async function stayOut(run: Run, track: Track, steps: readonly Step[], phase: re
   const drain = steps.find((step) => step.kind === 'drain')
   if (drain === undefined || phase.every((step) => step.kind === 'hook')) return
   const { servers } = run.context.ports.settings(track.host)
-  if ((await snapshot(servers, run.context.signal)).every((state) => state.admin !== 'ready')) return
+  const signal = waitSignal(run)
+  const waiting = (detail: string): void => run.context.emit({ type: 'step.waiting', step: drain.id, host: track.host, detail })
+  const states = await patiently({ clock: run.context.ports.clock, signal, waiting }, () => snapshot(servers, run.context.signal))
+  if (states.every((state) => state.admin !== 'ready')) return
   run.context.emit({ type: 'warning', host: track.host, message: `${track.host} is in rotation again, draining it once more` })
-  await goOut(run, track, drain, waitSignal(run), (detail) =>
-    run.context.emit({ type: 'step.waiting', step: drain.id, host: track.host, detail }),
-  )
+  await goOut(run, track, drain, signal, waiting)
 }
 
 function isRemote(step: Step): step is RemoteStep {
@@ -94,15 +74,26 @@ function remotePhase(steps: readonly Step[], from: number, run: Run): readonly R
 }
 
 async function runStep(run: Run, track: Track, step: Step): Promise<void> {
-  const inDoubt = run.inDoubt.has(step.id)
-  if (inDoubt && (await isDone(run, track, step))) {
+  const noteDone = async (): Promise<string> => {
     await run.context.ports.host(track.host).note(run.context.rollout, step.id, 'done', '-', run.context.signal)
-    await ended(run, step, false, 'was done already')
-    return
+    return 'was done already'
+  }
+  const outage = { host: track.host, what: step.kind }
+  if (run.inDoubt.has(step.id)) {
+    const found = await throughOutages(run, outage, async () => ((await isDone(run, track, step)) ? noteDone() : null))
+    if (found !== null) {
+      serves(run, step)
+      return ended(run, step, false, found)
+    }
   }
   await began(run, step)
+  let tries = 0
   try {
-    const note = await act(run, track, step)
+    const note = await throughOutages(run, outage, async () => {
+      tries += 1
+      return tries > 1 && (await isDone(run, track, step)) ? noteDone() : act(run, track, step)
+    })
+    serves(run, step)
     await ended(run, step, true, note)
   } catch (error) {
     // Interrupted, or waiting for a person: the step stays in doubt, which is the truth.
@@ -111,10 +102,15 @@ async function runStep(run: Run, track: Track, step: Step): Promise<void> {
   }
 }
 
+function serves(run: Run, step: Step): void {
+  if (step.kind === 'drain') run.serving.delete(step.host)
+  if (step.kind === 'enable') run.serving.add(step.host)
+}
+
 async function isDone(run: Run, track: Track, step: Step): Promise<boolean> {
   const { ports, signal } = run.context
   const { servers } = ports.settings(track.host)
-  if (step.kind === 'drain') return servers.length > 0 && (await isOut(servers, signal))
+  if (step.kind === 'drain') return servers.length > 0 && (await isAtRest(servers, signal))
   if (step.kind === 'enable') return isIn(servers, await statesBefore(run, track), signal)
   return false
 }
@@ -129,7 +125,6 @@ async function act(run: Run, track: Track, step: Step): Promise<string> {
       await port.note(run.context.rollout, step.id, 'started', was(track.rotation), run.context.signal)
       const note = await goOut(run, track, step, signal, waiting)
       await port.note(run.context.rollout, step.id, 'done', '-', run.context.signal)
-      run.serving.delete(track.host)
       return note
     }
     case 'prove':
@@ -141,12 +136,12 @@ async function act(run: Run, track: Track, step: Step): Promise<string> {
         signal,
         waiting,
         network: async () => (await ports.awaitNetwork?.(track.host, signal)) === true,
+        reconnectMs: reconnectMs(run),
       })
     case 'enable': {
       await port.note(run.context.rollout, step.id, 'started', '-', run.context.signal)
       const note = await comeBack(run, track, signal, waiting)
       await port.note(run.context.rollout, step.id, 'done', '-', run.context.signal)
-      run.serving.add(track.host)
       return note
     }
     case 'calibrate':
@@ -186,8 +181,6 @@ async function runPhase(run: Run, phase: readonly RemoteStep[]): Promise<void> {
   const first = phase[0]
   if (first === undefined) return
   const port = run.context.ports.host(first.host)
-  const { clock } = run.context.ports
-  let lostAt: number | null = null
   let rest = await skipWhatTheLedgerHas(run, phase)
   for (let attempt = 1; rest.length > 0; attempt += 1) {
     for (const step of rest) await began(run, step)
@@ -201,26 +194,34 @@ async function runPhase(run: Run, phase: readonly RemoteStep[]): Promise<void> {
         onLine: (step, line) => run.context.emit({ type: 'output', source: step, host: first.host, step, line }),
       })
     } catch (error) {
-      if (!endsRun(error)) for (const step of rest) await broke(run, step, error)
-      throw error
+      if (!isOutage(error)) {
+        if (!endsRun(error)) for (const step of rest) await broke(run, step, error)
+        throw error
+      }
+      // It could not even be begun, or so it seems from here.
+      result = { steps: [], lost: true }
     }
+    const lostAt = run.context.ports.clock.now()
     await settle(run, rest, result)
     rest = rest.filter((step) => !run.done.has(step.id))
     if (rest.length === 0) return
-    lostAt ??= clock.now()
-    if (attempt >= PHASE_ATTEMPTS || clock.now() - lostAt > RECONNECT_MS) {
-      throw new RollgateError(
-        'E_LOST',
-        `${first.host} was lost in the middle of ${rest.map((step) => step.kind).join(', ')} and did not come back`,
-        {
-          host: first.host,
-          exitCode: 5,
-          hints: [`rollgate status   (what ${first.host} says now)`],
-        },
-      )
-    }
+    if (attempt >= PHASE_ATTEMPTS) throw lostIn(rest)
     rest = await afterReconnect(run, rest, lostAt)
   }
+}
+
+function lostIn(rest: readonly RemoteStep[], cause?: RollgateError): RollgateError {
+  const host = rest[0]?.host ?? ''
+  return new RollgateError(
+    'E_LOST',
+    `${host} was lost in the middle of ${rest.map((step) => step.kind).join(', ')} and did not come back`,
+    {
+      host,
+      exitCode: 5,
+      hints: [`rollgate status   (what ${host} says now)`],
+      ...(cause === undefined ? {} : { why: cause.message, cause }),
+    },
+  )
 }
 
 /** Records what the script said of each step. @throws the error of the step that failed */
@@ -297,18 +298,26 @@ async function skipWhatTheLedgerHas(run: Run, phase: readonly RemoteStep[]): Pro
   return believeLedger(run, phase)
 }
 
-async function believeLedger(run: Run, phase: readonly RemoteStep[]): Promise<readonly RemoteStep[]> {
+async function believeLedger(run: Run, phase: readonly RemoteStep[], lostAt?: number): Promise<readonly RemoteStep[]> {
   const host = phase[0]?.host
   if (host === undefined) return phase
-  const entries = (await run.context.ports.host(host).readLedger(run.context.signal)).filter(
-    (entry) => entry.rollout === run.context.rollout,
-  )
+  const port = run.context.ports.host(host)
+  const what = phase.map((step) => step.kind).join(', ')
+  const outage = { host, what, ...(lostAt === undefined ? {} : { lostAt }) }
+  const ledger = await throughOutages(run, outage, (signal) => port.readLedger(signal))
+  const entries = ledger.filter((entry) => entry.rollout === run.context.rollout)
   const rest: RemoteStep[] = []
   for (const step of phase) {
     const last = entries.filter((entry) => entry.step === step.id).at(-1)
     if (last?.state === 'done') {
       await ended(run, step, false, "done, says the host's ledger")
       continue
+    }
+    if (lostAt !== undefined && last?.state === 'failed') {
+      const error = phaseError(step, Number.parseInt(last.detail, 10) || null, [], [])
+      await broke(run, step, error)
+      for (const later of phase) run.inDoubt.delete(later.id)
+      throw error
     }
     if (step.kind === 'hook' && step.hook.once && last?.state === 'started') {
       throw new RollgateError('E_HOOK', `hook ${step.hook.name} may run only once, and how it ended on ${step.host} is unknown`, {
@@ -321,17 +330,11 @@ async function believeLedger(run: Run, phase: readonly RemoteStep[]): Promise<re
   return rest
 }
 
+/** What the script did after the connection was gone: done is done, failed has failed, and the rest is done again. */
 async function afterReconnect(run: Run, rest: readonly RemoteStep[], lostAt: number): Promise<readonly RemoteStep[]> {
-  const { clock } = run.context.ports
-  const host = rest[0]?.host ?? ''
-  for (;;) {
-    try {
-      return await believeLedger(run, rest)
-    } catch (error) {
-      const retry = error instanceof RollgateError && (error.code === 'E_LOST' || error.exitCode === 4)
-      if (!retry || clock.now() - lostAt > RECONNECT_MS) throw error
-      run.context.emit({ type: 'warning', host, message: `${host} is not reachable, trying again: ${error.message}` })
-      await clock.sleep(2_000, waitSignal(run))
-    }
+  try {
+    return await believeLedger(run, rest, lostAt)
+  } catch (error) {
+    throw isOutage(error) ? lostIn(rest, error) : error
   }
 }

@@ -14,10 +14,10 @@ export function isTouched(run: Run, track: Track): boolean {
   return track.steps.some((step) => run.touched.has(step.id))
 }
 
-/** Before the point of no return undo is "enable"; after it, the complete track. */
+/** Before the point of no return undo is "enable"; after it, and where nothing ran before that could be enabled, the complete track. */
 export function wayBackSteps(run: Run, track: Track): readonly Step[] {
   const changed = track.steps.some((step) => CHANGES_PROCESS.has(step.kind) && run.touched.has(step.id))
-  if (changed) return track.undo
+  if (changed || track.from === null) return track.undo
   return track.steps.filter((step) => step.kind === 'enable').map((step) => ({ ...step, id: `${track.host}/undo/enable` }))
 }
 

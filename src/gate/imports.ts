@@ -2,9 +2,10 @@
 // before anything is touched: a p99 that is in no file must not become a number from somewhere. Careful about tools that
 // hide failures or stalls: what they cannot see is said beside the verdict.
 import { type Clause, isRelative, showMetric } from '../domain/clause.ts'
-import type { ImportCapabilities, ImportEvidence, ImportLevel } from '../domain/evidence.ts'
+import type { ImportCapabilities, ImportEvidence, ImportLevel, ImportTotals } from '../domain/evidence.ts'
 import type { GatePlan, GateReport } from '../domain/gate.ts'
 import { emptyHistogram, mergeInto } from '../domain/histogram.ts'
+import type { TargetSummary } from '../domain/load.ts'
 import { answersOf, failuresOf } from '../domain/slice.ts'
 import { judgeAbsolute, type Totals } from './absolute.ts'
 import { answered } from './answers.ts'
@@ -27,6 +28,7 @@ export function whyUnsupported(clause: Clause, level: ImportLevel, can: ImportCa
       return `${clause.text}: comparing needs every request with its time; this source has ${level === 'B' ? 'intervals' : 'totals'} only`
     return can.hasArms ? null : `${clause.text}: comparing needs requests labelled by host (arm=canary and arm=baseline); these are not`
   }
+  if (clause.limit.against === 'passes') return `${clause.text}: past passes are those of our own gates; an import has none`
   switch (clause.metric.kind) {
     case 'quantile':
       if (!can.canMeasureLatency) return `${clause.text}: the latencies of this source are not to be trusted`
@@ -42,7 +44,8 @@ export function whyUnsupported(clause: Clause, level: ImportLevel, can: ImportCa
         ? null
         : `${clause.text}: counting slow requests needs a histogram or every request`
     case 'rps':
-      return clause.limit.against === 'offered' && !can.knowsOffered ? `${clause.text}: the source does not say what was offered` : null
+      if (clause.limit.against === 'offered') return can.knowsOffered ? null : `${clause.text}: the source does not say what was offered`
+      return (can.hasSeconds ?? level !== 'C') ? null : `${clause.text}: a rate needs counts second by second; this source has totals only`
     case 'value':
     case 'burn':
     case 'capacity':
@@ -111,7 +114,7 @@ function judgeTotals(gate: string, evidence: ImportEvidence): GateReport {
   else if (evidence.totals === null && evidence.slices.every((slice) => answersOf(slice) === 0))
     distrust.unshift(`the target has not answered one of ${totals.arrivals} requests`)
   const results = judgements.map((judgement) => ({ ...resultOf(judgement, null, ''), source: 'import' as const }))
-  const targets = summariseTargets(evidence.slices, totals.seconds)
+  const targets = evidence.totals === null ? summariseTargets(evidence.slices, totals.seconds) : [summaryOf(evidence.totals)]
   const { verdict, reason } = endingOf(judgements, distrust)
   return { ...answered(gate, verdict, reason, results, { distrust, warnings }), targets }
 }
@@ -130,6 +133,17 @@ function endingOf(judgements: readonly Judgement[], distrust: readonly string[])
   return { verdict, reason: reasonOf(judgements, verdict, null, '') } as const
 }
 
+/** Totals as the line of a target. What failed has no class there. */
+function summaryOf({ requests, failures, seconds, offered, quantilesMs, maxMs }: ImportTotals): TargetSummary {
+  const done = requests - failures
+  const at = (q: number): number | null => quantilesMs[String(q)] ?? null
+  const times = { p50Ms: at(0.5), p95Ms: at(0.95), p99Ms: at(0.99) }
+  return {
+    ...{ name: 'target', offered: offered ?? requests, sent: requests, done, rps: seconds === null || seconds === 0 ? 0 : done / seconds },
+    ...{ errors: failures === 0 ? {} : { other: failures }, ...times, p90Ms: at(0.9), maxMs, bytes: 0, service: times },
+  }
+}
+
 function totalsOf(evidence: ImportEvidence): Totals {
   if (evidence.totals !== null) {
     const { requests, failures, seconds, offered, quantilesMs, maxMs } = evidence.totals
@@ -145,7 +159,9 @@ function totalsOf(evidence: ImportEvidence): Totals {
     }
   }
   const histogram = emptyHistogram()
-  const measured = evidence.slices.filter((slice) => slice.warmup !== true)
+  // Where both releases were loaded, a fixed limit is about the new one.
+  const isJudged = (target: string): boolean => !evidence.capabilities.hasArms || IMPORT_ARMS.canary.some((name) => name === target)
+  const measured = evidence.slices.filter((slice) => slice.warmup !== true && isJudged(slice.target))
   const perSecond = new Map<number, number>()
   const total = { arrivals: 0, failures: 0, offered: 0 }
   for (const slice of measured) {

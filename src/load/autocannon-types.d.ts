@@ -14,9 +14,10 @@ declare module 'autocannon' {
 
     interface Client extends EventEmitter {
       setRequests(requests: Request[]): void
-      /** Not documented: what it keeps across connections and should not. */
+      /** Not documented: what it keeps across connections and should not, and what it does for each request in vain. */
       readonly parser?: { reinitialize?(type: string): void }
-      readonly pipelinedRequests?: { clear?(): void }
+      readonly pipelinedRequests?: { clear?(): void; addBody?: (part: unknown) => void }
+      readonly requestIterator?: { readonly currentRequest?: unknown; nextRequest?: () => unknown }
     }
 
     type Options = {

@@ -20,8 +20,8 @@ export type CannonAnswer = {
 /** One connection's side of the story. `next` is asked before each send; then exactly one of the others follows `sent`. */
 export interface Gunner {
   next(): Shot
-  sent(): void
-  answered(answer: CannonAnswer): void
+  sent(nowMs: number): void
+  answered(answer: CannonAnswer, nowMs: number): void
   lost(failure: Failure, sentMs: number): void
   /** At the end: still waiting. */
   abandoned(sentMs: number): void
@@ -80,7 +80,7 @@ export function fire(options: CannonOptions): CannonRun {
       why = null
       waitingSinceMs = nowMs
       // The next request is built after this, but the first one before.
-      if (options.fixed !== null || !begun) gunner.sent()
+      if (options.fixed !== null || !begun) gunner.sent(nowMs)
       begun = true
     })
     client.on('done', () => {
@@ -95,7 +95,7 @@ export function fire(options: CannonOptions): CannonRun {
       if (waitingSinceMs === null) return
       const sentMs = waitingSinceMs
       waitingSinceMs = null
-      gunner.answered({ status, bytes, headers: last?.headers ?? null, body: last?.body ?? null, sentMs })
+      gunner.answered({ status, bytes, headers: last?.headers ?? null, body: last?.body ?? null, sentMs }, performance.now())
       last = null
     })
     endings.push(() => {
@@ -103,7 +103,7 @@ export function fire(options: CannonOptions): CannonRun {
     })
     const setupRequest = (built: autocannon.Request) => {
       const shot = gunner.next()
-      if (begun) gunner.sent()
+      if (begun && waitingSinceMs !== null) gunner.sent(waitingSinceMs)
       return { ...built, ...asRequest(shot) }
     }
     const onResponse = (_status: number, body: string, _context: object, headers: Record<string, string | string[]>) => {
@@ -111,6 +111,7 @@ export function fire(options: CannonOptions): CannonRun {
     }
     if (options.fixed === null) client.setRequests([{ setupRequest, ...(options.wantAnswers ? { onResponse } : {}) }])
     else if (options.wantAnswers) client.setRequests([{ ...asRequest(options.fixed), onResponse }])
+    spare(client, options)
   }
   const run = autocannon({
     url: options.url,
@@ -136,6 +137,13 @@ export function fire(options: CannonOptions): CannonRun {
     },
     done: finished(),
   }
+}
+
+/** What it does for each request and nobody looks at: a body put together, a deep copy of an empty context. */
+function spare(client: autocannon.Client, { fixed, wantAnswers }: CannonOptions): void {
+  const { pipelinedRequests: queue, requestIterator: requests } = client
+  if (!wantAnswers && queue?.addBody !== undefined) queue.addBody = () => {}
+  if (fixed !== null && requests?.currentRequest !== undefined) requests.nextRequest = () => requests.currentRequest
 }
 
 function asRequest({ method, path, headers, body }: Shot): autocannon.Request {

@@ -88,18 +88,17 @@ async function work(order: ClosedOrder, tell: (report: ClosedReport) => void, on
         if (at === null) throw new Error('data without a row')
         return shot(at.scenario, at.index, at.visit)
       },
-      sent() {
+      sent(nowMs) {
         counts.sent += 1
         const series = at === null ? 0 : (firstOf.get(at.scenario) ?? 0) + at.index
-        flying = { series, second: Math.floor((performance.now() - startMs) / 1000) }
+        flying = { series, second: Math.floor((nowMs - startMs) / 1000) }
         recorder.offered(flying.series, flying.second)
         recorder.sent(flying.series, flying.second, null)
       },
-      answered(answer) {
+      answered(answer, nowMs) {
         counts.answered += 1
         const step = at?.scenario.steps[at.index]
         if (at === null || step === undefined) return
-        const nowMs = performance.now()
         const serviceMs = nowMs - answer.sentMs
         const ended = endedOf(answer, nowMs)
         const wrong = step.checks.wrong(ended, serviceMs) ?? (step.capture(at.visit, ended) === null ? null : { class: 'check' as const })
@@ -132,7 +131,7 @@ async function work(order: ClosedOrder, tell: (report: ClosedReport) => void, on
     wantAnswers: steps.some(({ step }) => step.keepBody || !step.fixed || step.checks.needHeaders),
     gunner,
   })
-  const sampler = startSampler({ waitedMs: () => 0, inFlight: () => recorder.open, connections: () => order.connections })
+  const sampler = startSampler({ inFlight: () => recorder.open, connections: () => order.connections })
   let sampled = 0
   const looking = setInterval(() => {
     const second = Math.floor((performance.now() - startMs) / 1000)

@@ -5,6 +5,7 @@
 import { RollgateError } from '../domain/error.ts'
 import type { LoadEnd } from '../domain/load.ts'
 import type { FailureClass } from '../domain/slice.ts'
+import { type Alarm, openAlarm } from './alarm.ts'
 import { createDues } from './dues.ts'
 import { createGuard } from './guard.ts'
 import { type Ended, type Lanes, openLanes } from './lanes.ts'
@@ -63,12 +64,13 @@ async function prepare(plan: LoadPlan, hooks: LoadHooks, control: Control): Prom
       ...(settings.newConnectionEvery === undefined ? {} : { newConnectionEvery: settings.newConnectionEvery }),
     }),
   )
+  const alarm = settings.model.precision === 'relaxed' ? null : await openAlarm()
   try {
     const { cookies, problem } = await logIn(scenarios, lanes, timeouts, hooks.signal)
     if (problem !== null) control.wanted = 'no-login'
-    return await run(plan, hooks, control, { random, scenarios, lanes, cookies, problem })
+    return await run(plan, hooks, control, { random, scenarios, lanes, alarm, cookies, problem })
   } finally {
-    await Promise.all(lanes.map((each) => each.destroy()))
+    await Promise.all([alarm?.close(), ...lanes.map((each) => each.destroy())])
   }
 }
 
@@ -76,6 +78,7 @@ type Ready = {
   readonly random: Random
   readonly scenarios: Scenarios
   readonly lanes: readonly Lanes[]
+  readonly alarm: Alarm | null
   /** Of the login, for each target. */
   readonly cookies: readonly (string | null)[]
   readonly problem: string | null
@@ -129,11 +132,9 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
         arrive(dueMs - startMs)
       },
       onEnd: () => stop('finished'),
-      precision: settings.model.kind === 'paced' ? (settings.model.precision ?? 'exact') : 'relaxed',
-      activity: () => recorder.activity,
+      alarm: ready.alarm,
     })
     const sampler = startSampler({
-      waitedMs: () => ticker.waitedMs,
       inFlight: () => lanes.reduce((sum, each) => sum + each.inFlight, 0),
       connections: () => lanes.reduce((sum, each) => sum + each.lanes, 0),
     })

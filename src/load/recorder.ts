@@ -17,8 +17,6 @@ export interface Recorder {
   failed(series: number, second: number, failure: FailureClass, bytes: number, status: number): void
   /** Arrivals that have not ended. */
   readonly open: number
-  /** Grows with everything that is recorded. */
-  readonly activity: number
   /** Tells all seconds before this one that are complete, in order; stops at the first that is not, and after the last one known. */
   tell(beforeSecond: number): void
 }
@@ -48,7 +46,6 @@ export function createRecorder({ series, isWarmup, onSecond }: RecorderOptions):
   const seconds = new Map<number, Second>()
   let told = 0
   let open = 0
-  let activity = 0
   let last = -1
 
   const secondOf = (number: number): Second => {
@@ -70,7 +67,6 @@ export function createRecorder({ series, isWarmup, onSecond }: RecorderOptions):
     const second = secondOf(number)
     second.open -= 1
     open -= 1
-    activity += 1
     return cellOf(second, index)
   }
   return {
@@ -79,7 +75,6 @@ export function createRecorder({ series, isWarmup, onSecond }: RecorderOptions):
       if (number > last) last = number
       second.open += 1
       open += 1
-      activity += 1
       cellOf(second, index).offered += 1
     },
     sent(index, number, lagMs) {
@@ -108,9 +103,6 @@ export function createRecorder({ series, isWarmup, onSecond }: RecorderOptions):
     },
     get open() {
       return open
-    },
-    get activity() {
-      return activity
     },
     tell(before) {
       for (const end = Math.min(before, last + 1); told < end; told += 1) {

@@ -1,5 +1,5 @@
 // Watches the generator itself, second by second: a number measured by a machine that could not keep up says nothing
-// about the target. CPU is this thread's, without the turns in which it only waited for the next moment.
+// about the target. CPU is this thread's: what waits for the next moment sleeps in a thread of its own (alarm.ts).
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { GeneratorSample } from '../domain/load.ts'
 
@@ -10,25 +10,23 @@ export type Sampler = {
 }
 
 export type SamplerOptions = {
-  /** So far. */
-  readonly waitedMs: () => number
   readonly inFlight: () => number
   readonly connections: () => number
 }
 
-export function startSampler({ waitedMs, inFlight, connections }: SamplerOptions): Sampler {
+export function startSampler({ inFlight, connections }: SamplerOptions): Sampler {
   const delay = monitorEventLoopDelay({ resolution: 10 })
   delay.enable()
-  let [at, cpuMs, waited] = [performance.now(), cpuTimeMs(), waitedMs()]
+  let [at, cpuMs] = [performance.now(), cpuTimeMs()]
   return {
     take(second) {
-      const now = { at: performance.now(), cpuMs: cpuTimeMs(), waited: waitedMs() }
+      const now = { at: performance.now(), cpuMs: cpuTimeMs() }
       const wallMs = Math.max(1, now.at - at)
-      const busyMs = Math.max(0, now.cpuMs - cpuMs - (now.waited - waited))
+      const busyMs = Math.max(0, now.cpuMs - cpuMs)
       // The monitor counts its own interval.
       const loopDelayMs = Math.max(0, delay.max / 1e6 - 10)
       delay.reset()
-      ;[at, cpuMs, waited] = [now.at, now.cpuMs, now.waited]
+      ;[at, cpuMs] = [now.at, now.cpuMs]
       return { second, cpu: busyMs / wallMs, loopDelayMs, inFlight: inFlight(), connections: connections() }
     },
     stop: () => delay.disable(),

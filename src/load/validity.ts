@@ -73,33 +73,35 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
       cpus.push(sample.cpu)
     },
     validity(end, asked, more = []) {
+      const own: string[] = []
       const reasons: string[] = [...more]
       const share = (count: number, of: number) => `${count} of ${of}`
       const sendLagP99Ms = quantile(lag, 0.99)
       if (late > limits.badShare * seconds)
-        reasons.push(`this machine sent late: lag p99 over ${limits.lagMs} ms in ${share(late, seconds)} seconds`)
+        own.push(`this machine sent late: lag p99 over ${limits.lagMs} ms in ${share(late, seconds)} seconds`)
       const busy = cpus.filter((cpu) => cpu > limits.cpu).length
       if (busy > limits.badShare * cpus.length)
-        reasons.push(`this machine was saturated: over ${limits.cpu * 100} % of a core in ${share(busy, cpus.length)} seconds`)
+        own.push(`this machine was saturated: over ${limits.cpu * 100} % of a core in ${share(busy, cpus.length)} seconds`)
       if (totals.offered - totals.shedByUs < limits.sentShare * totals.offered)
-        reasons.push(`${share(totals.shedByUs, totals.offered)} requests were not sent while this machine was late`)
+        own.push(`${share(totals.shedByUs, totals.offered)} requests were not sent while this machine was late`)
       if (totals.offered !== totals.done + totals.failed)
         reasons.push(`requests unaccounted for: ${totals.offered} offered, ${totals.done} answered well, ${totals.failed} failed`)
       if (asked !== null && end === 'finished' && asked > 0 && totals.offered < limits.sentShare * asked * targets.size)
-        reasons.push(`only ${share(totals.offered, asked * targets.size)} arrivals became due in time`)
+        own.push(`only ${share(totals.offered, asked * targets.size)} arrivals became due in time`)
       if (totals.offered === 0) reasons.push('nothing was sent')
       for (const [name, target] of targets)
         if (target.answers === 0) reasons.push(`${name} never answered: ${whatInstead(target.sent, failures)}`)
       if (end === 'no-login') reasons.push('the login did not succeed')
       if (end === 'data') reasons.push('the data ran out before the time: more rows, or another order')
-      if (end === 'late') reasons.push('this machine fell 20 s behind its schedule, and gave up')
+      if (end === 'late') own.push('this machine fell 20 s behind its schedule, and gave up')
       if (end === 'cancelled') reasons.push('interrupted')
       const middle = [...cpus].sort((left, right) => left - right)[Math.floor(cpus.length / 2)]
       return {
-        valid: reasons.length === 0,
+        valid: own.length + reasons.length === 0,
         sendLagP99Ms: sendLagP99Ms === null ? null : Math.round(sendLagP99Ms * 1000) / 1000,
         cpu: middle === undefined ? null : Math.round(middle * 1000) / 1000,
-        reasons,
+        ...(own.length > 0 ? { saturated: true } : {}),
+        reasons: [...own, ...reasons],
       }
     },
   }

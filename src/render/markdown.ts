@@ -123,7 +123,7 @@ function page(story: Seen, most: number): string {
 }
 
 /** Nothing in it is Markdown or HTML any more, and it is one line. */
-function escapeText(text: string): string {
+export function escapeText(text: string): string {
   return oneLine(text, 500)
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

@@ -156,7 +156,7 @@ export function intervalBar(
   return cells.join('')
 }
 
-function time(ms: number | null): string {
+export function time(ms: number | null): string {
   if (ms === null) return '-'
   return ms >= 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${ms >= 100 ? ms.toFixed(0) : ms.toFixed(1)} ms`
 }

@@ -1,14 +1,14 @@
 // A load test as people read it: a line for each target, a line for each clause with its numbers, and whether the numbers
 // can be believed.
-import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
+import type { ImportDocument, LoadDocument, SelftestDocument } from '../domain/document.ts'
 import type { Style } from './style.ts'
 import { table } from './table.ts'
 import { number, oneLine } from './words.ts'
 
 const SIGNS = { pass: '✔', fail: '✖', inconclusive: '?', invalid: '!' } as const
 
-export function loadText(document: LoadDocument, style: Style): readonly string[] {
-  const { verdict, reason, targets, clauses, validity, warnings, run } = document
+export function loadText(document: LoadDocument | ImportDocument, style: Style): readonly string[] {
+  const { verdict, reason, targets, clauses, warnings } = document
   const paint = verdict === 'pass' ? style.green : verdict === 'fail' ? style.red : style.yellow
   const columns = ['target', 'offered', 'answered', 'per s', 'failed', 'p50', 'p95', 'p99', 'max'].map((title, index) =>
     index === 0 ? { title } : ({ title, align: 'right' } as const),
@@ -28,13 +28,42 @@ export function loadText(document: LoadDocument, style: Style): readonly string[
       ]),
       style,
     ),
+    ...('capacity' in document && document.capacity !== undefined ? ['', ...capacityLines(document.capacity, style)] : []),
     ...(clauses.length === 0 ? [] : ['', ...clauses.map((clause) => `  ${SIGNS[clause.verdict]} ${oneLine(clause.sentence, 300)}`)]),
     ...warnings.map((warning) => `  ${style.yellow('!')} ${oneLine(warning, 300)}`),
     '',
-    style.dim(
-      `  ${validity.sendLagP99Ms === null ? '' : `sent within ${validity.sendLagP99Ms.toFixed(1)} ms of the due moment (p99); `}run ${run}`,
-    ),
+    style.dim(`  ${endLine(document)}`),
   ]
+}
+
+const OUTCOMES = { holds: '✔ holds', breaks: '✖ breaks', saturated: '! not sent in time' } as const
+
+function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity']>, style: Style): readonly string[] {
+  const rows = steps.map((step) => [
+    `${number(step.ratePerSecond)}/s`,
+    `${OUTCOMES[step.outcome]}${step.confirm ? ', looked at again' : ''}`,
+    ...[ms(step.p50Ms), ms(step.p95Ms), number(step.failed)],
+    oneLine(step.reason, 100),
+  ])
+  const right = { align: 'right' } as const
+  const columns = [{ title: 'rate' }, { title: '' }, { title: 'p50', ...right }, { title: 'p95', ...right }, { title: 'failed', ...right }]
+  return [...table([...columns, { title: '' }], rows, style), ...thresholds.map((text) => `  as long as ${oneLine(text, 100)}`)]
+}
+
+function endLine(document: LoadDocument | ImportDocument): string {
+  if (document.source !== undefined) return sourceLine(document.source, document.measuredMs)
+  return 'run' in document ? runLine(document) : ''
+}
+
+function runLine({ validity, run }: LoadDocument): string {
+  return `${validity.sendLagP99Ms === null ? '' : `sent within ${validity.sendLagP99Ms.toFixed(1)} ms of the due moment (p99); `}run ${run}`
+}
+
+const LEVELS = { A: 'every request', B: 'intervals or a histogram', C: 'totals only' } as const
+
+function sourceLine(source: ImportDocument['source'], measuredMs: number | null): string {
+  const length = measuredMs === null ? '' : ` over ${(measuredMs / 1000).toFixed(1)} s`
+  return `${oneLine(source.format, 40)}, level ${source.level} (${LEVELS[source.level]})${length}`
 }
 
 export function selftestText(document: SelftestDocument, style: Style): readonly string[] {

@@ -30,6 +30,7 @@ export function planText(
     ...drawing(document, style, options.columns),
     '',
     ...rules(document, style, options),
+    ...(document.warnings ?? []).flatMap((warning) => ['', `  ${style.yellow('!')} ${oneLine(warning, 300)}`]),
   ]
 }
 

@@ -55,6 +55,7 @@ export function aConfig(hosts: readonly Host[], rollout: Partial<RolloutSettings
     },
     hooks: { before_rollout: [], before_activate: [], after_activate: [], after_rollout: [], on_failure: [] },
     loads: {},
+    engines: {},
     gates: {},
     secrets: {},
     ...extra,

@@ -1,5 +1,6 @@
 // An imaginary fleet for the executor's tests: hosts, a balancer and a clock in memory, with the real rules (a server is
 // up when its process runs a good release and it is ready in the balancer). Every mutation is watched by the invariants.
+import { type Guard, guardBalancer } from '../../src/app/guarded.ts'
 import type { AdminState, LoadBalancer, ServerRef, ServerState } from '../../src/domain/balancer.ts'
 import { RollgateError } from '../../src/domain/error.ts'
 import type { DurableEvent, RolloutEvent, Stamped } from '../../src/domain/event.ts'
@@ -16,6 +17,8 @@ export type ImaginaryHost = {
   pid: number
   ledger: LedgerEntry[]
   admin: AdminState
+  /** What an operator had said before the rollout. */
+  adminBefore: AdminState
   finished: string | null
 }
 
@@ -26,7 +29,13 @@ export type World = {
   /** Operations that fail: `web-1:drain`, `web-2:hook`; each as often as its number says. */
   readonly faults: Map<string, number>
   readonly violations: string[]
+  /** Hosts with an armed dead-man timer. */
+  readonly timers: Set<string>
+  /** false: the hosts are behind no balancer. */
+  balanced: boolean
   minReady: number
+  /** Where more than one group of hosts has a minimum. */
+  groups: readonly { readonly hosts: readonly string[]; readonly minReady: number }[]
   lowestReady: number
   now: number
   restarts: number
@@ -43,14 +52,17 @@ export const HEALTH: HealthSettings = {
 export function makeWorld(names: readonly string[], release: string | null, minReady: number): World {
   const hosts = names.map((name): [string, ImaginaryHost] => [
     name,
-    { name, current: release, running: release, pid: 1, ledger: [], admin: 'ready', finished: null },
+    { name, current: release, running: release, pid: 1, ledger: [], admin: 'ready', adminBefore: 'ready', finished: null },
   ])
   return {
     hosts: new Map(hosts),
     bad: new Set(),
     faults: new Map(),
     violations: [],
+    timers: new Set(),
+    balanced: true,
     minReady,
+    groups: [],
     lowestReady: names.length,
     now: 0,
     restarts: 0,
@@ -60,6 +72,9 @@ export function makeWorld(names: readonly string[], release: string | null, minR
 export const isHealthy = (world: World, host: ImaginaryHost): boolean =>
   host.running !== null && !world.bad.has(host.running) && !world.bad.has(`${host.name}:${host.running}`)
 
+/** Before its first deploy nothing runs, and the balancer's word for it is what it was. */
+const wasTouched = (host: ImaginaryHost): boolean => host.running !== null || host.pid > 1
+
 const readyOnes = (world: World): ImaginaryHost[] =>
   [...world.hosts.values()].filter((host) => host.admin === 'ready' && isHealthy(world, host))
 
@@ -67,6 +82,10 @@ function watch(world: World): void {
   const ready = readyOnes(world).length
   world.lowestReady = Math.min(world.lowestReady, ready)
   if (ready < world.minReady) world.violations.push(`only ${ready} ready, ${world.minReady} wanted`)
+  for (const { hosts, minReady } of world.groups) {
+    const own = readyOnes(world).filter((host) => hosts.includes(host.name)).length
+    if (own < minReady) world.violations.push(`only ${own} ready of ${hosts.join(', ')}, ${minReady} wanted`)
+  }
 }
 
 function fails(world: World, what: string): boolean {
@@ -106,7 +125,8 @@ export function makeBalancer(world: World, tick: () => void = () => undefined): 
     if (fails(world, `${host.name}:${admin}`)) throw new RollgateError('E_BALANCER', `the balancer did not do ${admin}`)
     const before = stateOf(ref)
     const changed = host.admin !== admin
-    if (admin === 'ready' && changed && !isHealthy(world, host)) world.violations.push(`${host.name} made ready although it is not healthy`)
+    if (admin === 'ready' && changed && !isHealthy(world, host) && wasTouched(host))
+      world.violations.push(`${host.name} made ready although it is not healthy`)
     host.admin = admin
     watch(world)
     return { before, after: stateOf(ref), changed }
@@ -169,7 +189,8 @@ function makeHostPort(world: World, name: string, tick: () => void = () => undef
         failed = fails(world, `${name}:${step.kind}`)
         if (!failed && step.kind === 'activate') host.current = step.release
         if (!failed && (step.kind === 'restart' || step.kind === 'stop')) {
-          if (host.admin === 'ready' && isHealthy(world, host)) world.violations.push(`${name} was ${step.kind}ed while it was in the pool`)
+          if (world.balanced && host.admin === 'ready' && isHealthy(world, host))
+            world.violations.push(`${name} was ${step.kind}ed while it was in the pool`)
           host.running = step.kind === 'stop' ? null : host.current
           host.pid += 1
           world.restarts += 1
@@ -210,9 +231,24 @@ function makeHostPort(world: World, name: string, tick: () => void = () => undef
     evidence: async () => ['imaginary log line'],
     finish: async (rollout, options) => {
       tick()
+      if (host.current !== null && host.current !== options.succeeded && !options.protect.includes(host.current))
+        world.violations.push(`${host.current} is live on ${name}, and may be pruned`)
       write(rollout, '-', 'closed', options.outcome)
       host.finished = options.outcome
       return []
+    },
+  }
+}
+
+function imaginaryGuard(world: World): Guard {
+  return {
+    confirm: async () => undefined,
+    weightOf: () => 1,
+    timers: {
+      arm: async (_, { server }) => void world.timers.add(server),
+      disarm: async (_, { server }) => void world.timers.delete(server),
+      beat: async () => undefined,
+      end: async () => world.timers.clear(),
     },
   }
 }
@@ -235,6 +271,8 @@ export function makeHarness(
     control?: Partial<Control>
     approve?: Ports['approve']
     probe?: Ports['probeSeen']
+    /** The balancer is guarded as in a real rollout, with dead-man timers in memory. */
+    timers?: true
   } = {},
 ): Harness {
   const journal: Stamped<DurableEvent>[] = [...(options.journal ?? [])]
@@ -244,7 +282,8 @@ export function makeHarness(
     effects += 1
     if (options.crashBefore !== undefined && effects >= options.crashBefore) throw new Crash()
   }
-  const balancer = makeBalancer(world, tick)
+  const plain = makeBalancer(world, tick)
+  const balancer = options.timers === true ? guardBalancer(plain, imaginaryGuard(world)) : plain
   const ports: Ports = {
     clock: {
       now: () => world.now,
@@ -263,7 +302,7 @@ export function makeHarness(
     settings: (name) => ({
       health: HEALTH,
       drain: { deadlineMs: 1_000, onDeadline: 'fail' },
-      servers: [{ balancer, ref: { balancer: balancer.id, backend: 'app', server: name } }],
+      servers: world.balanced ? [{ balancer, ref: { balancer: balancer.id, backend: 'app', server: name } }] : [],
     }),
     localHook: async (hook) => {
       if (fails(world, `local:${hook.name}`)) throw new RollgateError('E_HOOK', `hook ${hook.name} failed`)

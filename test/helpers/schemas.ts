@@ -33,6 +33,7 @@ export function schemaOf(command: string): DocumentName {
     'gate explain': 'gateExplain',
     'gate whatif': 'gateExplain',
     'gate calibrate': 'gateCalibrate',
+    'load import': 'import',
   }
   const name = same[command] ?? command
   if (!isName(name)) throw new Error(`no schema for ${command}`)

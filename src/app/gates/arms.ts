@@ -39,6 +39,7 @@ export type Arms = GatePlan['arms'] & { readonly targets: readonly [LoadTarget, 
 
 /** More than this would only cost: each host gets the whole rate. */
 const MOST_HOSTS_AN_ARM = 3
+const RECONNECT_MS = 60_000
 /** Of somebody else's machine (cli.md). */
 export const STRANGER_RATE = 50
 
@@ -120,7 +121,7 @@ async function restartOld(name: HostName, { session, run, emit }: GateWork, sign
     throw new RollgateError('E_SERVICE', `${name} could not be restarted as control`, { host: name, evidence: steps[0]?.output ?? [] })
   const health = session.settings(hostNamed(session, name)).health
   const waiting = (detail: string): void => emit({ type: 'step.waiting', step: step.id, host: name, detail })
-  await proveHealthy({ port, health, release: null, clock: session.clock, signal, waiting })
+  await proveHealthy({ port, health, release: null, clock: session.clock, signal, waiting, reconnectMs: RECONNECT_MS })
 }
 
 /** Requests a second on one target; null for the closed model. A changing rate counts by what it sends in the end. */

@@ -3,8 +3,17 @@
 // trouble of ours into an opinion about the release: what cannot be measured is INVALID, with the reason.
 import { randomBytes } from 'node:crypto'
 import { errorInfo, RollgateError } from '../../domain/error.ts'
-import type { Calibration, CommandEvidence, Evidence, PastPass, PrometheusEvidence, RestartEvidence } from '../../domain/evidence.ts'
+import type {
+  Calibration,
+  CapacityEvidence,
+  CommandEvidence,
+  Evidence,
+  PastPass,
+  PrometheusEvidence,
+  RestartEvidence,
+} from '../../domain/evidence.ts'
 import type { GateRecord, GateReport, GateSettings, GateSource } from '../../domain/gate.ts'
+import type { LoadSettings } from '../../domain/load.ts'
 import type { GateResult } from '../../domain/ports.ts'
 import { askPrometheus } from '../../drivers/metrics/prometheus.ts'
 import { runLocal } from '../../drivers/process.ts'
@@ -14,6 +23,8 @@ import { hashOf } from '../../gate/hash.ts'
 import { judge } from '../../gate/judge.ts'
 import { planGate } from '../../gate/plan.ts'
 import { burnPairs } from '../../gate/prometheus.ts'
+import { measureCapacityRatio } from '../../load/capacity-ratio.ts'
+import { readGateImport } from '../../load/imports/read.ts'
 import { secretReader } from '../secrets.ts'
 import { type Arms, type GatePlace, type GateWork, type LoadSource, meanRate, sparing, withArms } from './arms.ts'
 import { measureByLoad } from './measure-load.ts'
@@ -78,7 +89,7 @@ async function attempt(gate: GateSettings, of: Measuring, signal: AbortSignal): 
       return judged(gate, { kind: 'approval', question: source.question, answer, by: answer === 'unanswered' ? null : 'the operator' })
     }
     case 'import':
-      throw new RollgateError('E_NOT_BUILT', `gate ${gate.name}: imports are not built yet in this version of rollgate`)
+      return judged(gate, await readGateImport(source, { clauses: gate.pass, confidence: gate.confidence, signal }))
     default:
       return source satisfies never
   }
@@ -112,7 +123,8 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
           targets: arms.targets,
           ...{ runId: of.run, seed, env: context.env, readSecret: secretReader(session.config, context.env) },
         },
-        ...{ calibration: await of.calibration(arms), passes: of.passes, restart: of.restart, capacity: null },
+        ...{ calibration: await of.calibration(arms), passes: of.passes, restart: of.restart },
+        capacity: wantsBursts(gate) ? () => bursts(arms, load, seed, of, signal) : null,
         ...{ extend: gate.onInconclusive.extend, signal },
         onProgress: (progress) =>
           of.emit({ type: 'gate.progress', gate: gate.name, ...(of.place.step === undefined ? {} : { step: of.place.step }), progress }),
@@ -125,6 +137,28 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
     const nothing = { calibration: null, slices: [], generator: [], steady: null, aborted: null, restart: null, capacity: null }
     const evidence: Evidence = { kind: 'requests', plan, ...nothing, distrust: [info.message], passes: [], extensions: 0 }
     return { evidence, report: answered(gate.name, 'invalid', info.message, [], { distrust: [info.message] }) }
+  }
+}
+
+const wantsBursts = ({ pass }: GateSettings): boolean => pass.some(({ metric }) => metric.kind === 'capacity')
+
+async function bursts(arms: Arms, settings: LoadSettings, seed: string, of: Measuring, signal: AbortSignal): Promise<CapacityEvidence> {
+  const [canary, old] = [arms.canary, arms.old].map(([name]) => arms.targets.find((target) => target.name === name))
+  if (canary === undefined || old === undefined) return { bursts: [], distrust: ['nobody to compare with'] }
+  const { session, context } = of
+  try {
+    return await measureCapacityRatio({
+      ...{ settings, canary, old, runId: of.run, seed, env: context.env, readSecret: secretReader(session.config, context.env), signal },
+      onPair: (pair, done, total) =>
+        of.emit({
+          type: 'notice',
+          message: `capacity: ${Math.round(pair.canary)}/s against ${Math.round(pair.old)}/s (${done} of ${total})`,
+        }),
+    })
+  } catch (error) {
+    const info = errorInfo(error)
+    if (!CANNOT.has(info.code)) throw error
+    return { bursts: [], distrust: [info.message] }
   }
 }
 

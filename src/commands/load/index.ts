@@ -2,6 +2,7 @@ import { RollgateError } from '../../domain/error.ts'
 import { RollgateCommand } from '../base.ts'
 import { durationMs, given } from '../flags.ts'
 import { Args, Flags } from '../oclif.ts'
+import { reportFlags, reportOptions } from '../report-flags.ts'
 
 const DURATION = /^\d{1,6}(ms|s|m|h)$/
 
@@ -13,7 +14,8 @@ export default class Load extends RollgateCommand {
     'One from the configuration, at its own site:\nrollgate load checkout -e staging --url https://staging.example.com/',
     'With thresholds:\nrollgate load --url http://127.0.0.1:8080/ --rate 200/s --duration 60s --threshold "p95 < 300ms" --threshold "errors < 0.5%"',
     'New against old, pair by pair:\nrollgate load --url http://127.0.0.1:8081/ --against http://127.0.0.1:8080/ --rate 100/s --duration 120s --threshold "p95 <= baseline + 15%"',
-    'How much can it take (closed model):\nrollgate load --url http://127.0.0.1:8080/ --connections 50',
+    'Over connections, as fast as it answers (closed model):\nrollgate load --url http://127.0.0.1:8080/ --connections 50',
+    'How much can one host take:\nrollgate load checkout --at web-1 --find-capacity --threshold "p95 < 300ms"',
   ]
   static override args = { name: Args.string({ description: 'One of `loads` in the configuration' }) }
   static override flags = {
@@ -43,6 +45,13 @@ export default class Load extends RollgateCommand {
       multipleNonGreedy: true,
       description: 'What must hold; again for more',
     }),
+    'find-capacity': Flags.boolean({
+      description: 'The highest rate at which the thresholds hold [errors < 1%, and p95 at most twice that of a low rate]',
+      exclusive: ['against', 'connections'],
+    }),
+    max: Flags.string({ helpValue: 'N/s', description: 'With --find-capacity: no more than this', dependsOn: ['find-capacity'] }),
+    precision: Flags.string({ helpValue: 'N%', description: 'With --find-capacity [5%]', dependsOn: ['find-capacity'] }),
+    ...reportFlags,
     'exit-zero': Flags.boolean({ description: 'Exit 0 whatever the verdict: for a first look' }),
   }
 
@@ -50,6 +59,7 @@ export default class Load extends RollgateCommand {
     const { flags, args } = await this.parse(Load)
     const { url, against, at, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
     const options = {
+      ...reportOptions(flags),
       ...given({
         name: args.name,
         url,
@@ -57,9 +67,12 @@ export default class Load extends RollgateCommand {
         at,
         connections,
         thresholds,
-        ratePerSecond: rateOf(flags.rate),
+        ratePerSecond: rateOf('--rate', flags.rate),
         durationMs: timeOf('--duration', flags.duration),
         warmupMs: timeOf('--warm-up', flags['warm-up']),
+        findCapacity: flags['find-capacity']
+          ? given({ maxPerSecond: rateOf('--max', flags.max), precision: shareOf('--precision', flags.precision) })
+          : undefined,
       }),
     }
     await this.carryOut(flags, async (context) => {
@@ -69,12 +82,19 @@ export default class Load extends RollgateCommand {
   }
 }
 
-function rateOf(text: string | undefined): number | undefined {
+function rateOf(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const rate = /^(\d{1,6}(?:\.\d{1,3})?)\/(s|m)$/.exec(text)
   const perSecond = Number(rate?.[1] ?? 0) / (rate?.[2] === 'm' ? 60 : 1)
   if (perSecond > 0) return perSecond
-  throw new RollgateError('E_USAGE', `--rate wants requests per second, not ${JSON.stringify(text)}`, { hints: ['--rate 100/s'] })
+  throw new RollgateError('E_USAGE', `${flag} wants requests per second, not ${JSON.stringify(text)}`, { hints: [`${flag} 100/s`] })
+}
+
+function shareOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const share = Number(/^(\d{1,2}(?:\.\d{1,2})?)%$/.exec(text)?.[1] ?? 0) / 100
+  if (share >= 0.01 && share <= 0.5) return share
+  throw new RollgateError('E_USAGE', `${flag} wants 1% to 50%, not ${JSON.stringify(text)}`, { hints: [`${flag} 5%`] })
 }
 
 function timeOf(flag: string, text: string | undefined): number | undefined {

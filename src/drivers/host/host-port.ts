@@ -41,6 +41,7 @@ export type HostPortOptions = {
 
 const SHORT_MS = 60_000
 const LEDGER_LINES = 2_000
+const BELIEVE_MS = 5_000
 /** A plan for thousands of hosts is some megabytes. */
 const RECORD_BYTES = 64 * 1024 * 1024
 
@@ -165,7 +166,10 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
     async probe(health, signal) {
       const began = performance.now()
       try {
-        return await probeOnce(await options.connect(signal), health, signal)
+        const connection = await options.connect(signal)
+        const answer = await probeOnce(connection, health, signal)
+        // Lost in the middle of the question: that says nothing about the app.
+        return answer.healthy || connection.alive ? answer : { ...answer, unreachable: true }
       } catch (error) {
         if (signal.aborted) throw error
         return { unreachable: true, healthy: false, release: null, detail: errorInfo(error).message, durationMs: performance.now() - began }
@@ -200,7 +204,8 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
   async function believe(said: PhaseResult['steps'], rollout: string, signal: AbortSignal): Promise<PhaseResult['steps']> {
     let entries: readonly LedgerEntry[]
     try {
-      entries = await readLedger(signal)
+      // A host that does not come back at once is the caller's to wait for.
+      entries = await readLedger(AbortSignal.any([signal, AbortSignal.timeout(BELIEVE_MS)]))
     } catch (error) {
       if (signal.aborted) throw error
       return said

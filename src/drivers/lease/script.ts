@@ -96,8 +96,17 @@ printf 'taken %s\\n' "$rl_next"
 `
 }
 
+// A host that was booted again has let the lease expire. Nobody took it, so it is ours still, and the next one who asks
+// must see that: he would raise the epoch here and be refused by the hosts that were not booted, with us shut out of this one.
 export function refreshScript(layout: Layout, epoch: number, ttlMs: number): string {
-  return `${CLOCK}${topShell(layout)}[ "$rl_top" = ${epoch} ] || { echo lost; exit 0; }
+  return `umask 077
+${CLOCK}${topShell(layout)}${READ}[ "$rl_top" = ${epoch} ] || { echo lost; exit 0; }
+rl_read
+if [ "$rl_of" != "$rl_boot" ] && [ "$rl_expiry" -gt 0 ]; then
+  rl_new=$rl_path-boot.$$
+  { printf '%010d\\n%s\\n%s\\n%s\\n' "$((rl_up + ${Math.ceil(ttlMs / 1000)}))" "$rl_up" "$rl_ttl" "$rl_boot" && tail -n +5 "$rl_path.${epoch}"; } >"$rl_new" 2>/dev/null
+  if [ "$(wc -l <"$rl_new")" -eq 9 ]; then mv -f "$rl_new" "$rl_path.${epoch}"; else rm -f "$rl_new"; fi
+fi
 printf '%010d' "$((rl_up + ${Math.ceil(ttlMs / 1000)}))" 1<>"$rl_path.${epoch}" || exit ${LEASE_STATE_EXIT}
 echo kept
 `

@@ -1,8 +1,8 @@
-// One HTTP request over a byte stream that is open already (a forward through SSH): the only file of the drivers that
-// imports undici. A redirect is an answer, a body is read up to a limit, and the connection is closed afterwards: a
+// One HTTP request, over a byte stream that is open already (a forward through SSH) or to an address: the only file of the
+// drivers that imports undici. A redirect is an answer, a body is read up to a limit, and the connection is closed afterwards: a
 // health check must not count as one of the app's connections.
 import type { Duplex } from 'node:stream'
-import { Client } from 'undici'
+import { Client, request as send } from 'undici'
 
 export type HttpAnswer = {
   readonly status: number
@@ -54,6 +54,30 @@ export async function httpOver(
     await client.destroy()
     stream.destroy()
   }
+}
+
+/**
+ * One request to an address, over a connection of its own. @throws whatever undici throws; a status is an answer
+ *
+ * @param of.timeoutMs for the whole of it
+ */
+export async function httpSend(of: {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: string
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}): Promise<HttpAnswer> {
+  const answer = await send(of.url, {
+    method: of.method,
+    headers: of.headers,
+    ...(of.body === undefined ? {} : { body: of.body }),
+    reset: true,
+    signal: AbortSignal.any([of.signal, AbortSignal.timeout(of.timeoutMs)]),
+  })
+  const { text, truncated } = await readBody(answer.body)
+  return { status: answer.statusCode, headers: flat(answer.headers), body: text, truncated }
 }
 
 async function readBody(body: AsyncIterable<Uint8Array>): Promise<{ readonly text: string; readonly truncated: boolean }> {

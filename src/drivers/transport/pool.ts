@@ -34,6 +34,9 @@ export type Pool = {
 
 const RETRY_MS = 500
 const REFUSED_MS = 15_000
+/** A host that could not be reached a moment ago is not tried for every caller; and for a while only once for one. */
+const LATELY_MS = 5_000
+const ONCE_MS = 60_000
 /** What may be otherwise a moment later. */
 const WORTH_A_RETRY: ReadonlySet<ErrorCode> = new Set(['E_UNREACHABLE', 'E_DNS', 'E_CONNECT_REFUSED', 'E_CONNECT_TIMEOUT', 'E_LOST'])
 /** What the host counts against us. */
@@ -45,6 +48,7 @@ export function createPool(transport: Transport, options: PoolOptions): Pool {
   const open = new Map<HostName, Connection>()
   const opening = new Map<HostName, Opening>()
   const refusals = new Map<HostName, { readonly error: RollgateError; readonly untilMs: number }>()
+  const failures = new Map<HostName, { readonly error: RollgateError; readonly atMs: number }>()
   const places = createSlots(options.concurrency)
   let closed = false
 
@@ -58,6 +62,8 @@ export function createPool(transport: Transport, options: PoolOptions): Pool {
   }
 
   async function attempts(host: Host, signal: AbortSignal): Promise<Connection> {
+    const failed = failures.get(host.name)
+    const most = failed !== undefined && options.clock.now() - failed.atMs < ONCE_MS ? 1 : options.attempts
     for (let tried = 1; ; tried += 1) {
       try {
         const connection = await attempt(host, signal)
@@ -66,6 +72,7 @@ export function createPool(transport: Transport, options: PoolOptions): Pool {
           throw cancelled()
         }
         open.set(host.name, connection)
+        failures.delete(host.name)
         connection.onClose(() => {
           if (open.get(host.name) === connection) open.delete(host.name)
         })
@@ -73,7 +80,11 @@ export function createPool(transport: Transport, options: PoolOptions): Pool {
       } catch (thrown) {
         const error = thrown instanceof RollgateError ? thrown : errorFrom(errorInfo(thrown))
         if (COUNTED.has(error.code)) refusals.set(host.name, { error, untilMs: options.clock.now() + REFUSED_MS })
-        if (signal.aborted || tried >= options.attempts || !WORTH_A_RETRY.has(error.code)) throw error
+        if (signal.aborted || !WORTH_A_RETRY.has(error.code)) throw error
+        if (tried >= most) {
+          failures.set(host.name, { error, atMs: options.clock.now() })
+          throw error
+        }
         // 0.5 to 1.5 of 500 ms, 1 s, 2 s …: hosts that failed together do not come back together.
         await options.clock.sleep(RETRY_MS * 2 ** (tried - 1) * (0.5 + options.random()), signal)
       }
@@ -100,6 +111,8 @@ export function createPool(transport: Transport, options: PoolOptions): Pool {
     if (existing?.alive === true) return existing
     const refusal = refusals.get(host.name)
     if (refusal !== undefined && options.clock.now() < refusal.untilMs) throw refusal.error
+    const failure = failures.get(host.name)
+    if (failure !== undefined && options.clock.now() - failure.atMs < LATELY_MS) throw failure.error
     const shared = opening.get(host.name) ?? start(host)
     shared.waiting += 1
     return new Promise<Connection>((resolve, reject) => {

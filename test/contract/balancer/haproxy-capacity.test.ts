@@ -1,11 +1,14 @@
 // C23: the last server is never taken, as HAProxy itself counts them: neither by a plan, nor when an operator takes the
 // other one out after the plan was made. C32: what is not as it was at the end is told. The balancer is real, the hosts' processes are imaginary.
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { KnownCapacity } from '../../../src/domain/capacity.ts'
 import { exitCodeOf } from '../../../src/domain/outcome.ts'
 import { execute } from '../../../src/execute/execute.ts'
 import { freshProgress } from '../../../src/journal/replay.ts'
 import { realClock } from '../../../src/load/pace.ts'
+import { startTraffic } from '../../../src/load/traffic.ts'
 import { buildPlan } from '../../../src/plan/build.ts'
+import { planWarnings } from '../../../src/plan/can-carry.ts'
 import { aConfig, aHost, theFacts } from '../../helpers/builders.ts'
 import { makeHarness, makeWorld } from '../../helpers/imaginary.ts'
 import { haproxyRig, missing } from './haproxy-rig.ts'
@@ -90,5 +93,33 @@ describe.skipIf(missing !== null)(`capacity behind haproxy${missing === null ? '
       because: { code: 'E_BALANCER_CONFLICT', message: 'app/web-1 on haproxy:lb-1 has weight 3, and had 1' },
     })
     expect(exitCodeOf(tampered)).toBe(6)
+  })
+
+  test('what it sends now is read with the states, and hosts that cannot carry it are a warning', async () => {
+    const running = await started()
+    const capacity = (host: string, ratePerSecond: number): KnownCapacity => ({
+      ...{ host, release: R1, ratePerSecond, atLeast: false, load: 'load', thresholds: [], at: '2026-01-01T00:00:00Z' },
+    })
+    const warnings = async (perHost: number) => {
+      const { plan } = await planOf(running)
+      const states = await running.balancers[0].driver.list(signal)
+      const rotation = Object.fromEntries(NAMES.map((name) => [name, states.filter(({ ref }) => ref.server === name)]))
+      const facts = { ...theFacts(Object.fromEntries(NAMES.map((name) => [name, { current: R1 }]))), rotation }
+      return planWarnings(
+        plan,
+        facts,
+        NAMES.map((name) => capacity(name, perHost)),
+      )
+    }
+    expect(await warnings(5)).toEqual([])
+    const { url } = running.balancers[0]
+    const traffic = startTraffic({ url, users: 4, timeoutMs: 5_000 }, { signal })
+    try {
+      await until(async () => (await warnings(5)).length === 1, 'the warning is there')
+      expect((await warnings(5))[0]).toMatch(/^while web-1 is out, web-2 carries about 5 requests\/s, and \d+\/s come in now$/)
+      expect(await warnings(1_000_000)).toEqual([])
+    } finally {
+      await traffic.stop()
+    }
   })
 })

@@ -58,6 +58,29 @@ describe.skipIf(noSshd !== null)(`a pool over real sshds${noSshd === null ? '' :
     expect(proxy.accepted).toBe(3)
   })
 
+  test('a host that could not be reached a moment ago is not tried for the next caller too, and later once', async () => {
+    const proxy = await startProxy(1)
+    onTestFinished(() => proxy.close())
+    const transport = sshTransport(sshd, {})
+    let skipped = 0
+    const clock = { ...realClock, now: () => realClock.now() + skipped }
+    const pool = createPool(transport, { concurrency: 32, attempts: 3, timeoutMs: 10_000, clock, random: Math.random })
+    onTestFinished(async () => {
+      await pool.closeAll()
+      await transport.close()
+    })
+    const ask = () => expect(pool.get(aHost('web-1', proxy.port), NEVER)).rejects.toMatchObject({ code: 'E_UNREACHABLE' })
+    await ask()
+    await ask()
+    expect(proxy.accepted).toBe(3)
+    skipped = 6_000
+    await ask()
+    expect(proxy.accepted).toBe(4)
+    skipped = 70_000
+    await ask()
+    expect(proxy.accepted).toBe(7)
+  })
+
   test('a login that was refused is not tried again', async () => {
     const pool = poolOf()
     const host = aHost('web-1', sshd.port, { user: 'nobody-of-that-name' })

@@ -19,6 +19,8 @@ export type Sent = {
 }
 
 export type Load = {
+  /** performance.now() at the first request. */
+  readonly began: number
   readonly sent: readonly Sent[]
   /** Ends every user after the request in hand. */
   stop(): Promise<LoadReport>
@@ -34,6 +36,8 @@ export type LoadReport = {
   readonly releases: Readonly<Record<string, number>>
   readonly failures: readonly Sent[]
 }
+
+export const USERS = 30
 
 export function startLoad(
   url: string,
@@ -51,8 +55,9 @@ export function startLoad(
     }
     agent.destroy()
   }
-  const users = Array.from({ length: options.users ?? 30 }, user)
+  const users = Array.from({ length: options.users ?? USERS }, user)
   return {
+    began,
     sent,
     stop: async () => {
       stopping = true

@@ -1,5 +1,6 @@
 // Builds of the end-to-end app: a folder with the server, something that differs from build to build, and, for a bad
 // release, what is wrong with it.
+import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,6 +12,8 @@ export type Variant = {
   readonly startMs?: number
   /** Bad on this host alone. */
   readonly only?: string
+  /** Of bytes that cannot be compressed, beside the app. */
+  readonly megabytes?: number
 }
 
 const server = fileURLToPath(new URL('../app/server.mjs', import.meta.url))
@@ -22,4 +25,5 @@ export function writeBuild(folder: string, build: string, variant: Variant = { k
   writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ name: 'app', version: build, type: 'module' })}\n`)
   writeFileSync(join(folder, 'public', 'index.html'), `<h1>${build}</h1>\n`)
   writeFileSync(join(folder, 'variant.json'), JSON.stringify(variant))
+  if (variant.megabytes !== undefined) writeFileSync(join(folder, 'ballast'), randomBytes(variant.megabytes * 1024 * 1024))
 }

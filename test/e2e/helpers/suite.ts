@@ -5,7 +5,7 @@ import type { Lab } from '../../helpers/lab.ts'
 import { until } from '../../helpers/lab-wait.ts'
 import { APP_UNIT, emptyFleet, fleet, type Running, suiteFolder } from './fleet.ts'
 import { isReady, type SampleReport, servers, startSampler } from './haproxy.ts'
-import { type LoadReport, startLoad } from './load.ts'
+import { type Load, type LoadReport, startLoad } from './load.ts'
 import { type CliResult, createProject, type Project } from './project.ts'
 
 /** A project on an empty fleet, made before the suite's tests. */
@@ -35,12 +35,12 @@ export async function deployed(project: Project, build: string): Promise<string>
 export type Watched<R> = { readonly result: R; readonly load: LoadReport; readonly looked: SampleReport }
 
 /** Runs `work` while users come through the balancer without a pause, from well before to well after. */
-export async function underLoad<R>(lab: Lab, work: () => Promise<R>): Promise<Watched<R>> {
+export async function underLoad<R>(lab: Lab, work: (users: Load) => Promise<R>): Promise<Watched<R>> {
   const load = startLoad(`http://${lab.balancer.address}/work`)
   const sampler = startSampler(lab)
   try {
     await until('the load runs', () => load.sent.length > 150)
-    const result = await work()
+    const result = await work(load)
     const reached = load.sent.length
     await until('the load went on after the end', () => load.sent.length > reached + 150)
     return { result, load: await load.stop(), looked: await sampler.stop() }

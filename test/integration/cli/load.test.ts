@@ -5,8 +5,12 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type { LoadDocument } from '../../../src/domain/document.ts'
 import { noSshd, startSshd } from '../../contract/transport/sshd.ts'
+import { startSerialServer } from '../../helpers/serial-server.ts'
 import { aPlace, documentOf, type Place, run } from './cli.ts'
+
+const FULL = process.env.ROLLGATE_FULL === '1'
 
 let place: Place
 let port = 0
@@ -174,5 +178,62 @@ describe.skipIf(noSshd !== null)(`load --at HOST${noSshd === null ? '' : ` (skip
     const nobody = await cli('--at', 'web-9', '--duration', '1s')
     expect(documentOf(nobody)).toMatchObject({ error: { code: 'E_USAGE' } })
     expect((await cli('--at', 'web-1', '--against', 'http://127.0.0.1:1/')).code).toBe(2)
+  })
+})
+
+describe('load --find-capacity', () => {
+  const find = (url: string, ...words: string[]) => run(['load', '--url', url, '--json', '--find-capacity', ...words], place)
+
+  test('finds what a server that works on one request at a time can take, step by step', async (context) => {
+    const server = await startSerialServer({ costMs: 10 })
+    onTestFinished(() => server.close())
+    const words = [
+      '--rate',
+      '40/s',
+      '--duration',
+      '2s',
+      '--precision',
+      FULL ? '5%' : '30%',
+      '--threshold',
+      'p95 < 250ms',
+      '--threshold',
+      'errors < 5%',
+    ]
+    const result = await find(server.url, ...words)
+    const { capacity, reason } = documentOf(result) as { capacity: LoadDocument['capacity']; reason: string }
+    const steps = capacity?.steps ?? []
+    expect(steps[0], result.stderr).toMatchObject({ ratePerSecond: 40, confirm: false })
+    // It can serve 100 a second, and nobody can be told that it serves more.
+    expect(capacity?.ratePerSecond ?? 0).toBeLessThanOrEqual(115)
+    if (/this machine/.test(reason)) context.skip(`this machine is too busy to send in time: ${reason}`)
+    expect(result.code, result.stdout).toBe(0)
+    expect(capacity).toMatchObject({ atLeast: false, thresholds: ['p95 < 250ms', 'errors < 5%'] })
+    expect(capacity?.ratePerSecond).toBeGreaterThanOrEqual(60)
+    expect(steps.at(-1)).toMatchObject({ outcome: 'holds', confirm: true, ratePerSecond: capacity?.ratePerSecond })
+    expect(steps.find(({ outcome }) => outcome === 'breaks')?.reason).toMatch(/p95|errors|answered/)
+  })
+
+  test('says "at least" where no more was asked for, and fails where not even the first rate holds', async (context) => {
+    failing = 0
+    const url = `http://127.0.0.1:${port}/`
+    const most = await find(url, '--rate', '20/s', '--max', '20/s', '--duration', '2s', '--threshold', 'errors < 5%')
+    const { capacity, reason } = documentOf(most) as { capacity: LoadDocument['capacity']; reason: string }
+    if (/this machine/.test(reason)) context.skip('this machine is too busy to send in time')
+    expect(most.code, most.stdout).toBe(0)
+    expect(capacity).toMatchObject({ ratePerSecond: 20, atLeast: true })
+    failing = 1
+    const none = await find(url, '--rate', '20/s', '--duration', '1s')
+    failing = 0
+    expect(none.code, none.stdout).toBe(7)
+    expect(documentOf(none)).toMatchObject({ verdict: 'fail', capacity: { ratePerSecond: null, atLeast: false } })
+  })
+
+  test.each([
+    [['--connections', '2']],
+    [['--against', 'http://127.0.0.1:1/']],
+    [['--precision', '90%']],
+    [['--threshold', 'p95 <= baseline + 10%']],
+  ])('refuses %j', async (words) => {
+    expect((await find('http://127.0.0.1:1/', ...words)).code).toBe(2)
   })
 })

@@ -8,7 +8,7 @@ const server = (path: string, address: string | null, port: number | null = 8080
   const [backend = '', name = ''] = path.split('/')
   return {
     ...{ backend, name, address, port, mask: 0, weight: 1, initialWeight: 1, hasCheck: true, hasAgent: false, status: 'UP', check: 'L7OK' },
-    ...{ fall: 3, inFlight: 0, queued: 0, tracks: null, throttle: null, total: 0 },
+    ...{ fall: 3, inFlight: 0, queued: 0, tracks: null, throttle: null, total: 0, rate: 0 },
     ...more,
   }
 }

@@ -21,6 +21,7 @@ const SERVER: Server = {
   tracks: null,
   throttle: null,
   total: 9,
+  rate: 3,
 }
 
 test.each<readonly [number, AdminState | 'other', readonly AdminState[]]>([

@@ -75,6 +75,7 @@ test('every file of the commands folder that holds a command is listed', () => {
     'output.ts',
     'overview.ts',
     'release-flags.ts',
+    'report-flags.ts',
     'run.ts',
     'streams.ts',
   ]

@@ -51,6 +51,7 @@ describe('the smallest useful file', () => {
         probe: null,
       },
       loads: {},
+      engines: {},
       gates: {},
       hooks: { before_rollout: [], before_activate: [], after_activate: [], after_rollout: [], on_failure: [] },
       secrets: {},

@@ -176,7 +176,11 @@ describe('results of other tools', () => {
     expect(whyUnsupported(clause('p95 < 1s'), 'C', { ...TOTALS, canMeasureLatency: false })).toContain('not to be trusted')
     expect(whyUnsupported(clause('rps >= 98% of offered'), 'C', TOTALS)).toContain('offered')
     expect(whyUnsupported(clause('restart.lost = 0'), 'A', ALL)).toContain('not in results')
-    for (const text of ['p95 < 1s', 'errors < 1%', 'max < 1s', 'rps >= 10/s']) expect(whyUnsupported(clause(text), 'C', TOTALS)).toBeNull()
+    expect(whyUnsupported(clause('rps >= 10/s'), 'C', TOTALS)).toContain('second by second')
+    expect(whyUnsupported(clause('rps >= 10/s'), 'B', { ...ALL, hasSeconds: false })).toContain('second by second')
+    expect(whyUnsupported(clause('rps >= 10/s'), 'B', ALL)).toBeNull()
+    expect(whyUnsupported(clause('p95 <= last 5 passes + 10%'), 'A', ALL)).toContain('past passes')
+    for (const text of ['p95 < 1s', 'errors < 1%', 'max < 1s']) expect(whyUnsupported(clause(text), 'C', TOTALS)).toBeNull()
   })
 
   const of = (more: Partial<ImportEvidence>) =>
@@ -238,6 +242,30 @@ describe('results of other tools', () => {
       })
     expect(compared(20)).toMatchObject({ verdict: 'pass', clauses: [{ unit: 'ratio', source: 'import' }] })
     expect(compared(25).verdict).toBe('fail')
+  })
+
+  test('where both releases were loaded, a fixed limit is about the new one', () => {
+    const slices = runSlices({ seconds: 60, rate: 100, canary: { ms: 400 }, old: { ms: 20 } }).map((one) => ({
+      ...one,
+      target: one.target === 'new' ? 'canary' : 'baseline',
+    }))
+    const shared = { level: 'A', totals: null, slices, clauses: clauses('p50 < 300ms') } as const
+    expect(of({ ...shared, capabilities: ALL })).toMatchObject({ verdict: 'fail', targets: [{ name: 'baseline' }, { name: 'canary' }] })
+  })
+
+  test('totals become the line of a target', () => {
+    expect(of({}).targets).toEqual([
+      expect.objectContaining({
+        name: 'target',
+        sent: 5_000,
+        done: 4_997,
+        errors: { other: 3 },
+        p95Ms: 80,
+        p99Ms: null,
+        maxMs: 900,
+        rps: 4_997 / 50,
+      }),
+    ])
   })
 
   test('what the tool hides is said beside the verdict', () => {

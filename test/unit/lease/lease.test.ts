@@ -4,10 +4,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { RollgateError } from '../../../src/domain/error.ts'
 import { layoutOf } from '../../../src/domain/layout.ts'
-import type { LeaseRequest } from '../../../src/domain/lease.ts'
+import type { LeasePort, LeaseRequest } from '../../../src/domain/lease.ts'
+import type { Clock } from '../../../src/domain/ports.ts'
 import { parseLease } from '../../../src/drivers/lease/lease.ts'
 import { acquireScript, fenceText, LEASE_ROOT_EXIT, readScript, refreshScript, releaseScript } from '../../../src/drivers/lease/script.ts'
+import { holdFleet } from '../../../src/execute/lease.ts'
 
 const SHELLS = [['sh'], ['bash'], ['dash'], ['busybox', 'sh']].filter(
   ([name = '', ...rest]) => spawnSync(name, [...rest, '-c', 'exit 0']).status === 0,
@@ -104,6 +107,21 @@ describe.each(SHELLS.map((words) => ({ shell: words.join(' '), words })))('the l
     expect(readdirSync(layout.state)).toEqual(['lease.4'])
   })
 
+  test('of a host that was booted again is ours with the next heartbeat, unless somebody took it meanwhile', () => {
+    const layout = aRoot()
+    run(acquireScript(layout, request('aa')))
+    const file = `${layout.lease}.1`
+    const booted = (): void => writeFileSync(file, readFileSync(file, 'utf8').replace(/^(.*\n.*\n.*\n).*\n/, '$1another-boot\n'))
+    booted()
+    expect(parseLease(run(readScript(layout)).out)).toMatchObject({ live: false })
+    expect(run(refreshScript(layout, 1, 60_000)).out).toBe('kept')
+    expect(parseLease(run(readScript(layout)).out)).toMatchObject({ live: true, epoch: 1, rollout: 'aa', holder: 'ada@aa' })
+    expect(run(acquireScript(layout, request('bb'))).out).toMatch(/^held 1 /)
+    expect(run(acquireScript(layout, request('aa'))).out).toBe('taken 2')
+    expect(readdirSync(layout.state)).toEqual(['lease.2'])
+    expect(run(refreshScript(layout, 1, 60_000)).out).toBe('lost')
+  })
+
   test('of a live heartbeat is taken over only by force', () => {
     const layout = aRoot()
     run(acquireScript(layout, request('aa')))
@@ -120,6 +138,42 @@ describe.each(SHELLS.map((words) => ({ shell: words.join(' '), words })))('the l
   test('there is none before the first', () => {
     expect(run(readScript(aRoot())).out).toBe('none')
   })
+})
+
+test.each([60_000, 8_000, 7_001, 4_000.5])('the heartbeat of a lease of %d ms goes on, whatever its parts are', async (ttlMs) => {
+  const beats = new Map<string, number>()
+  const enough = Promise.withResolvers<void>()
+  const port = (host: string): LeasePort => ({
+    host,
+    acquire: async () => ({ kind: 'taken', epoch: 1 }),
+    async refresh(epoch, asked, signal) {
+      expect({ epoch, asked, aborted: signal.aborted }).toEqual({ epoch: 1, asked: ttlMs, aborted: false })
+      beats.set(host, (beats.get(host) ?? 0) + 1)
+      if ([...beats.values()].every((count) => count >= 3) && beats.size === 2) enough.resolve()
+      return true
+    },
+    release: async () => undefined,
+    read: async () => null,
+  })
+  let now = 0
+  const clock: Clock = {
+    now: () => now,
+    async sleep(ms, signal) {
+      await new Promise((done) => setImmediate(done))
+      if (signal?.aborted === true) throw new RollgateError('E_CANCELLED', 'interrupted')
+      now += ms
+    },
+  }
+  const hold = await holdFleet([port('b'), port('a')], request('aa', { ttlMs }), {
+    clock,
+    signal: new AbortController().signal,
+    refreshMs: ttlMs / 4,
+    policy: { kind: 'refuse' },
+    waiting: () => undefined,
+  })
+  await enough.promise
+  expect(hold.lost.aborted).toBe(false)
+  await hold.release()
 })
 
 test('of thirty operators at the same moment exactly one takes it, again and again', async () => {

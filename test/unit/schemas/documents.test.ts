@@ -50,6 +50,7 @@ const same: {
   readonly gatePlan: Same<D['gatePlan'], Documents.GatePlanDocument>
   readonly gateExplain: Same<D['gateExplain'], Documents.GateExplainDocument>
   readonly gateCalibrate: Same<D['gateCalibrate'], Documents.GateCalibrateDocument>
+  readonly import: Same<D['import'], Documents.ImportDocument>
   readonly selftest: Same<D['selftest'], Documents.SelftestDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -71,6 +72,7 @@ const same: {
   gatePlan: true,
   gateExplain: true,
   gateCalibrate: true,
+  import: true,
   selftest: true,
   config: true,
   init: true,

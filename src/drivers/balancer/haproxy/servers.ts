@@ -39,6 +39,8 @@ export type Server = {
   readonly tracks: string | null
   readonly throttle: number | null
   readonly total: number | null
+  /** Of the last second. */
+  readonly rate: number | null
 }
 
 const CHECK_CONFIGURED = 2
@@ -70,6 +72,8 @@ export function serverOf(state: Row, stat: Row | undefined): Server {
     throttle: number(stat, 'throttle'),
     // Not lbtot: what persistence sends there is not counted in it.
     total: number(stat, 'stot'),
+    // In HTTP mode each request is a session of its server.
+    rate: number(stat, 'rate'),
   }
 }
 
@@ -130,6 +134,7 @@ export function stateOf(
     configuredWeight: server.initialWeight,
     warmingPercent: server.throttle,
     requestsTotal: server.total,
+    ratePerSecond: server.rate,
     generation,
   }
 }

@@ -1,0 +1,111 @@
+// What is kept of a load test beside its slices, so that its report can be made again later: the document and what was
+// asked for. In the state folder, readable by its owner only; no secret is in it.
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clause } from '../domain/clause.ts'
+import type { LoadDocument } from '../domain/document.ts'
+import { RollgateError } from '../domain/error.ts'
+import type { ReportData } from '../domain/report.ts'
+import type { LoadPlan, LoadResult } from '../load/plan.ts'
+import { readStore } from '../load/store.ts'
+import { type LoadAbout, reportOfLoad } from '../render/report/from-load.ts'
+import { withoutQuery } from '../render/report/words.ts'
+import { quote } from '../util/shell.ts'
+import type { AppContext } from './context.ts'
+import { homeDirectory } from './home.ts'
+import type { LoadOptions } from './load.ts'
+import type { Where } from './load-where.ts'
+
+export type LoadRecord = { readonly version: 1; readonly document: LoadDocument; readonly about: LoadAbout }
+
+/** `$XDG_STATE_HOME/rollgate/loads`. */
+export function loadsFolder(env: Readonly<Record<string, string | undefined>>): string {
+  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
+  return join(state, 'rollgate', 'loads')
+}
+
+/** @param slices the file with the slices; null: nothing could be kept */
+export async function keepLoad(slices: string | null, record: LoadRecord): Promise<void> {
+  if (slices === null) return
+  const about = { ...record.about, urls: record.about.urls.map(({ target, url }) => ({ target, url: withoutQuery(url) })) }
+  try {
+    await writeFile(slices.replace(/\.ndjson$/, '.json'), `${JSON.stringify({ ...record, about })}\n`, { mode: 0o600 })
+  } catch {
+    // The slices are there, and the verdict was told: only the page cannot be made again.
+  }
+}
+
+/** Runs that a report can be made of, the newest first. */
+export async function keptLoads(folder: string): Promise<readonly { readonly id: string; readonly atMs: number }[]> {
+  const names = await readdir(folder).catch(() => [])
+  const ids = names.filter((name) => /^[0-9a-f]{8}\.json$/.test(name)).map((name) => name.slice(0, -'.json'.length))
+  const found = await Promise.all(
+    ids.map(async (id) => ({ id, atMs: (await stat(join(folder, `${id}.json`)).catch(() => null))?.mtimeMs ?? 0 })),
+  )
+  return found.toSorted((a, b) => b.atMs - a.atMs)
+}
+
+/** @throws RollgateError E_STATE_VERSION, E_LOAD_DATA */
+export async function readLoad(folder: string, id: string): Promise<{ readonly data: ReportData; readonly document: LoadDocument }> {
+  const path = join(folder, `${id}.json`)
+  const record = parseRecord(await readFile(path, 'utf8'), path)
+  const { slices, samples } = await readStore(join(folder, `${id}.ndjson`))
+  return { data: reportOfLoad(record.document, record.about, slices, samples), document: record.document }
+}
+
+function parseRecord(text: string, path: string): LoadRecord {
+  const cut = (cause: unknown): RollgateError => new RollgateError('E_LOAD_DATA', `${path} is not the record of a load test`, { cause })
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw cut(cause)
+  }
+  if (typeof value !== 'object' || value === null || !('version' in value)) throw cut(null)
+  if (value.version !== 1) throw new RollgateError('E_STATE_VERSION', `${path} was written by a newer version`)
+  // Written by `keepLoad`, version checked.
+  return value as LoadRecord
+}
+
+export type Ran = {
+  readonly plan: LoadPlan
+  readonly where: Where
+  readonly clauses: readonly Clause[]
+  readonly result: LoadResult
+}
+
+/** What was asked for, as a report shows it. */
+export function aboutLoad(options: LoadOptions, { plan, where, clauses, result }: Ran, context: AppContext): LoadAbout {
+  const path = `${where.url.pathname}${where.url.search}`
+  return {
+    ...{ load: options.name ?? null, at: result.startedAt, rollgate: context.version, model: plan.settings.model },
+    ...{ warmupMs: result.warmupMs, durationMs: plan.durationMs, slowAboveMs: slowOf(clauses) },
+    urls: where.targets.map((target) => ({ target: target.name, url: `${target.origin}${path}` })),
+    words: loadWords(options),
+  }
+}
+
+/** What `slow` means, where a clause says so. */
+export function slowOf(clauses: readonly Clause[]): number | null {
+  return clauses.flatMap(({ metric }) => (metric.kind === 'slow' && metric.aboveMs !== null ? [metric.aboveMs] : []))[0] ?? null
+}
+
+/** The words after `rollgate load` that do it again; a query is left out, because it may hold a token. */
+export function loadWords(options: LoadOptions): readonly string[] {
+  const { name, url, against, at, ratePerSecond, connections, durationMs, warmupMs, findCapacity, thresholds = [] } = options
+  const seconds = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`)
+  return [
+    ...(name === undefined ? [] : [name]),
+    ...(url === undefined ? [] : ['--url', withoutQuery(url)]),
+    ...(against === undefined ? [] : ['--against', withoutQuery(against)]),
+    ...(at === undefined ? [] : ['--at', at]),
+    ...(ratePerSecond === undefined ? [] : ['--rate', `${ratePerSecond}/s`]),
+    ...(connections === undefined ? [] : ['--connections', String(connections)]),
+    ...(durationMs === undefined ? [] : ['--duration', seconds(durationMs)]),
+    ...(warmupMs === undefined ? [] : ['--warm-up', seconds(warmupMs)]),
+    ...(findCapacity === undefined ? [] : ['--find-capacity']),
+    ...(findCapacity?.maxPerSecond === undefined ? [] : ['--max', `${findCapacity.maxPerSecond}/s`]),
+    ...(findCapacity?.precision === undefined ? [] : ['--precision', `${findCapacity.precision * 100}%`]),
+    ...thresholds.flatMap((threshold) => ['--threshold', threshold]),
+  ].map(quote)
+}

@@ -1,0 +1,33 @@
+// Where a report goes besides the screen. Shared by everything that measures.
+import type { ReportOptions } from '../app/reports.ts'
+import { given } from './flags.ts'
+import { Flags } from './oclif.ts'
+
+export const reportFlags = {
+  report: Flags.string({
+    helpValue: 'DIR',
+    description: 'Write report.html, report.json, junit.xml, summary.md, metrics.prom and slices.ndjson into this folder',
+  }),
+  metrics: Flags.string({ helpValue: 'FILE', description: 'Write metrics for the node exporter into this file' }),
+  'push-gateway': Flags.string({ helpValue: 'URL', description: 'Push metrics to this Prometheus push gateway' }),
+  'inconclusive-as': Flags.string({
+    helpValue: 'HOW',
+    options: ['skipped', 'failure'],
+    description: 'In junit.xml: what a clause is that cannot say [skipped]',
+  }),
+}
+
+export type ReportFlags = {
+  readonly report?: string | undefined
+  readonly metrics?: string | undefined
+  readonly 'push-gateway'?: string | undefined
+  readonly 'inconclusive-as'?: string | undefined
+}
+
+export function reportOptions(flags: ReportFlags): ReportOptions {
+  const how = flags['inconclusive-as']
+  return {
+    ...given({ report: flags.report, metrics: flags.metrics, pushGateway: flags['push-gateway'] }),
+    ...(how === 'skipped' || how === 'failure' ? { inconclusiveAs: how } : {}),
+  }
+}

@@ -1,0 +1,82 @@
+// `rollgate load NAME` where another tool runs it. The tool is vegeta where it is installed; what is refused needs none.
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { loadTool, missing } from '../../helpers/load-tools.ts'
+import { aPlace, documentOf, type Place, run, start } from './cli.ts'
+
+const vegeta = loadTool('vegeta')
+let place: Place
+let site = ''
+let requests = 0
+const server = createServer((_request, response) => {
+  requests += 1
+  setTimeout(() => response.end('ok'), 5)
+})
+beforeAll(async () => {
+  place = aPlace()
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  // It listens on a port.
+  site = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  await writeFile(join(place.directory, 'targets.txt'), 'GET {{ target }}/\n')
+  await writeFile(join(place.directory, 'plan.jmx'), '')
+  const lines = [
+    'app: shop',
+    'artifact: { path: dist }',
+    'hosts: { web-1: { address: 10.0.0.11 } }',
+    'release: { root: /srv/shop }',
+    'service: { unit: shop }',
+    'health: { http: { port: 8080 } }',
+    'loads:',
+    `  attack: { engine: { vegeta: targets.txt, rate: 40/s, command: ${JSON.stringify(vegeta ?? 'vegeta')} }, duration: 3s }`,
+    '  plan: { engine: { jmeter: plan.jmx, command: no-such-jmeter } }',
+    '  swarm: { engine: { locust: swarm.py } }',
+  ]
+  await writeFile(join(place.directory, 'rollgate.yml'), `${lines.join('\n')}\n`)
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+  place.remove()
+})
+
+const load = (...words: string[]) => run(['load', '--json', ...words], place)
+
+describe.skipIf(vegeta === null)(`with vegeta${missing('vegeta', vegeta)}`, () => {
+  test('runs it, imports its result and judges the clauses', async () => {
+    requests = 0
+    const result = await load('attack', '--url', `${site}/`, '--threshold', 'errors < 5%', '--threshold', 'p50 < 2s')
+    const document = documentOf(result)
+    expect(result.code, result.stderr).toBe(0)
+    expect(document).toMatchObject({
+      ...{ command: 'load', verdict: 'pass', targets: [{ sent: 120, done: 120 }], source: { format: 'vegeta', level: 'A', exitCode: 0 } },
+    })
+    expect(requests).toBe(120)
+  })
+
+  test('ends it with the first interrupt', async () => {
+    requests = 0
+    const started = start(['load', 'attack', '--json', '--url', `${site}/`, '--duration', '60s'], place)
+    await vi.waitFor(() => expect(requests).toBeGreaterThan(5), { timeout: 60_000 })
+    started.child.kill('SIGINT')
+    const ended = await started.ended
+    expect(ended.code).toBe(130)
+    expect(documentOf(ended)).toMatchObject({ error: { code: 'E_CANCELLED' } })
+  })
+})
+
+test.each([
+  ['a clause that its result cannot answer', ['swarm', '--threshold', 'p95 <= baseline + 10%'], 'intervals only'],
+  ['connections', ['attack', '--connections', '5'], 'vegeta decides what is sent'],
+  ['a warm-up', ['attack', '--warm-up', '5s'], 'vegeta decides what is sent'],
+  ['a rate for Locust', ['swarm', '--rate', '5/s'], 'locust decides what is sent'],
+  ['two releases for JMeter', ['plan', '--url', 'http://127.0.0.1:1/', '--against', 'http://127.0.0.1:2/'], 'jmeter decides what is sent'],
+  ['a program that is not there', ['plan'], 'no-such-jmeter cannot be started'],
+  ['a script that is not there', ['swarm'], 'swarm.py cannot be read'],
+] as const)('%s is refused before anything is sent, exit 2', async (_, words, why) => {
+  const result = await load(...words)
+  expect(result.code).toBe(2)
+  expect(JSON.stringify(documentOf(result).error)).toContain(why)
+})

@@ -1,0 +1,63 @@
+// `loads.NAME.engine` and the import of a gate: what they become, and what is refused at its place.
+import { describe, expect, test } from 'vitest'
+import { load, plus, problemsOf } from './helpers.ts'
+
+const engine = (inner: string, more = ''): string => plus(`loads: { l: { engine: { ${inner} }${more} } }\n`)
+
+describe('a load that another tool runs', () => {
+  test('stands beside our own, by the same names', async () => {
+    const { config, cwd } = await load(
+      plus(
+        'loads: { ours: { rate: 1/s, requests: [{ get: / }] }, big: { engine: { locust: load/shop.py, workers: 4, args: [-u, "50"] }, duration: 2m } }\ngates: { g: { load: big, at: balancer, pass: [errors < 1%] } }',
+      ),
+    )
+    expect(Object.keys(config.loads)).toEqual(['ours'])
+    expect(config.engines.big).toEqual({
+      ...{ name: 'big', tool: 'locust', path: `${cwd}/load/shop.py`, command: 'locust', args: ['-u', '50'] },
+      ...{ workers: 4, ratePerSecond: null, duration: { atLeastMs: 120_000, atMostMs: 120_000 } },
+    })
+  })
+
+  test('a program with a slash is a file, one without is looked for', async () => {
+    const programOf = async (command: string) => (await load(engine(`k6: a.js, command: ${command}`))).config.engines.l?.command
+    expect(await programOf('k6-beta')).toBe('k6-beta')
+    expect(await programOf('./bin/k6')).toMatch(/^\/.*\/bin\/k6$/)
+  })
+
+  test('an environment may have another tool, or none', async () => {
+    const text = `${engine('k6: a.js')}environments: { staging: { loads: { l: { engine: { vegeta: t.txt, rate: 5/s } } } }, dev: { loads: { l: { rate: 1/s, requests: [{ get: / }] } } } }`
+    expect((await load(text, { environment: 'staging' })).config.engines.l).toMatchObject({ tool: 'vegeta', ratePerSecond: 5 })
+    const dev = (await load(text, { environment: 'dev' })).config
+    expect([Object.keys(dev.engines), Object.keys(dev.loads)]).toEqual([[], ['l']])
+  })
+
+  test.each([
+    ['no tool', engine('rate: 5/s'), 'needs one of k6, locust, jmeter, vegeta'],
+    ['two tools', engine('k6: a.js, locust: b.py'), 'only one of k6'],
+    ['vegeta without a rate', engine('vegeta: t.txt'), 'needs `rate`'],
+    ['a rate for JMeter', engine('jmeter: p.jmx, rate: 5/s'), 'its plan decides'],
+    ['workers of k6', engine('k6: a.js, workers: 3'), 'belongs to Locust'],
+    ['requests beside it', engine('k6: a.js', ', requests: [{ get: / }]'), 'no place beside `engine`'],
+    ['a rate beside it', engine('k6: a.js', ', rate: 5/s'), 'no place beside `engine`'],
+    ['a script like an option', engine('k6: -x.js'), 'begins with "-"'],
+    [
+      'a comparison with Locust',
+      plus(
+        'loads: { l: { engine: { locust: a.py } } }\ngates: { g: { load: l, against: { baseline: drained-peer }, pass: [p95 <= baseline + 10%] } }',
+      ),
+      'cannot load two at once',
+    ],
+    ['a misspelt key', engine('k6: a.js, worker: 3'), 'worker'],
+  ])('%s is a problem', async (_, text, says) => {
+    expect(JSON.stringify(await problemsOf(text))).toContain(says.replaceAll('"', '\\"'))
+  })
+})
+
+test('a gate says what shows that an imported run came to its end', async () => {
+  const { config, cwd } = await load(
+    plus('gates: { i: { import: { format: fortio, path: r/f.json, planned: 5m, exit_code: r/exit }, pass: [errors < 1%] } }'),
+  )
+  expect(config.gates.i?.source).toEqual({
+    ...{ kind: 'import', format: 'fortio', path: `${cwd}/r/f.json`, plannedMs: 300_000, exitCodePath: `${cwd}/r/exit` },
+  })
+})
