@@ -1,11 +1,11 @@
 // Text for stdout, made from the JSON document of a command, so that the two can never disagree. Each kind of document
 // has one function; a document that carries nothing to show (only an error) is no text at all.
-import type { BaseDocument, CheckItem, LoadDocument, SelftestDocument } from '../domain/document.ts'
+import type { BaseDocument, CheckItem, LoadDocument, ScenarioDocument, SelftestDocument } from '../domain/document.ts'
 import { createStyle } from './style.ts'
 import { checkText } from './text-check.ts'
 import { type ConfigText, configText } from './text-config.ts'
 import { historyText, releasesText, statusText } from './text-fleet.ts'
-import { loadText, selftestText } from './text-load.ts'
+import { loadText, scenarioText, selftestText } from './text-load.ts'
 import { type LockText, lockText } from './text-lock.ts'
 import { type DemoText, demoText, handText, type InitText, initText, pushText, setupText } from './text-others.ts'
 import { planText } from './text-plan.ts'
@@ -38,6 +38,7 @@ function textOf(document: BaseDocument, options: DocumentTextOptions): readonly 
     return [...planText(plan, style, { columns, verbose }), ...simulated]
   }
   if (has(document, 'verdict', 'targets', 'clauses')) return loadText(document as unknown as LoadDocument, style)
+  if (has(document, 'scenario', 'left')) return scenarioText(document as unknown as ScenarioDocument)
   if (has(document, 'ceilingPerSecond', 'steps')) return selftestText(document as unknown as SelftestDocument, style)
   if (has(document, 'hosts', 'minReadySeen', 'gates'))
     return rolloutText(document as unknown as Parameters<typeof rolloutText>[0], style, verbose)

@@ -47,6 +47,7 @@ const same: {
   readonly hand: Same<D['hand'], Documents.HandDocument>
   readonly load: Same<D['load'], Documents.LoadDocument>
   readonly import: Same<D['import'], Documents.ImportDocument>
+  readonly scenario: Same<D['scenario'], Documents.ScenarioDocument>
   readonly selftest: Same<D['selftest'], Documents.SelftestDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -65,6 +66,7 @@ const same: {
   hand: true,
   load: true,
   import: true,
+  scenario: true,
   selftest: true,
   config: true,
   init: true,
