@@ -277,6 +277,15 @@ export const documents = {
     clauses: list(plannedClause()),
     warnings: list(text),
   }),
+  scenario: document('load import of a HAR or an OpenAPI description', {
+    ...base,
+    from: words('HAR', 'OpenAPI'),
+    scenario: text,
+    requests: count,
+    left: list(object({ count, why: text })),
+    secrets: list(text),
+    written: nullable(text),
+  }),
   selftest: document('load selftest', {
     ...base,
     ceilingPerSecond: nullable(number),

@@ -30,6 +30,8 @@ export type HostTargetOptions = {
   readonly site?: string
   /** As the session has it: kept open, and opened again when it was lost. */
   readonly connect: (host: HostName, signal: AbortSignal) => Promise<Connection>
+  /** Others send: our SSH connection is no way for them, and what we can reach says nothing. */
+  readonly fromElsewhere?: boolean
   readonly signal: AbortSignal
 }
 
@@ -49,7 +51,7 @@ export async function hostTargets(hosts: readonly HostToLoad[], options: HostTar
   }
 }
 
-async function lookAt({ host, name = host, health }: HostToLoad, { site, connect, signal }: HostTargetOptions) {
+async function lookAt({ host, name = host, health }: HostToLoad, { site, connect, signal, fromElsewhere = false }: HostTargetOptions) {
   const { check } = health
   if (check.kind !== 'http' && check.kind !== 'tcp')
     throw new RollgateError('E_LOAD', `on which port does the app of ${host} listen? Its health check has none`, {
@@ -63,6 +65,13 @@ async function lookAt({ host, name = host, health }: HostToLoad, { site, connect
   const shown = isSame ? arrived : connection.host.address
   const named = site === undefined ? hostHeader(check) : new URL(site).host
   const origin = `http://${named ?? `${isIPv6(shown) ? `[${shown}]` : shown}:${port}`}`
+  if (fromElsewhere) {
+    // Where sshd was reached is where other machines of the same network reach it too.
+    const there = arrived ?? connection.host.address
+    if (isLoopback(there))
+      throw new RollgateError('E_LOAD', `${host} is only known as ${there}: other hosts cannot reach it there`, { host })
+    return { name, host, origin, direct: { host: there, port }, inside: { host: check.address, port }, addresses: [there] }
+  }
   const address = isSame ? { host: arrived, port } : null
   const isOpen = address !== null && (await tryConnecting({ origin, address, connectTimeoutMs: DIRECT_TIMEOUT_MS })) === null
   return {

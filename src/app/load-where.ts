@@ -11,7 +11,9 @@ import type { ReleaseId } from '../domain/release.ts'
 import type { LoadTarget } from '../load/plan.ts'
 import type { AppContext } from './context.ts'
 import { hostTargets } from './host-target.ts'
+import type { From } from './load-from.ts'
 import { secretReader } from './secrets.ts'
+import type { Session } from './session.ts'
 
 export type Wanted = {
   readonly name?: string
@@ -19,9 +21,13 @@ export type Wanted = {
   readonly against?: string
   /** A host of the configuration: its own app. */
   readonly at?: string
+  /** Hosts of the configuration that send it. */
+  readonly from?: readonly string[]
 }
 
 export type Where = {
+  /** What is opened for generators on other hosts; null: this machine sends. */
+  readonly from: From | null
   /** All have the same path. */
   readonly url: URL
   /** For a person. */
@@ -46,6 +52,7 @@ export type LoadedHost = {
 /** @throws RollgateError E_USAGE, E_ANSWER_NEEDED, E_REFUSED, E_LOAD; whatever reaching a host throws */
 export async function whereTo(wanted: Wanted, known: NamedLoad | null, context: AppContext, emit: Emit): Promise<Where> {
   if (wanted.at !== undefined) return atHost(wanted.at, wanted, known, context, emit)
+  const from = wanted.from ?? []
   const names = wanted.against === undefined ? (['target'] as const) : (['canary', 'baseline'] as const)
   const site = wanted.url ?? known?.site
   if (site === undefined)
@@ -65,7 +72,16 @@ export async function whereTo(wanted: Wanted, known: NamedLoad | null, context: 
   const [target, ...more] = urls.map((url, index) => ({ name: names[index] ?? 'target', origin: url.origin }))
   if (target === undefined) throw new RollgateError('E_BUG', 'a load without a target')
   const shown = urls.map((url) => url.href).join(' and ')
-  return { url: first, shown, targets: [target, ...more], isForeign: foreign.length > 0, host: null, close: async () => undefined }
+  const there = { url: first, shown, targets: [target, ...more] as const, isForeign: foreign.length > 0, host: null }
+  if (from.length === 0) return { ...there, from: null, close: async () => undefined }
+  const { openSession } = await import('./compose.ts')
+  const session = await openSession(context, { emit })
+  try {
+    return { ...there, from: fromHosts(from, session, context), close: () => session.close() }
+  } catch (error) {
+    await session.close()
+    throw error
+  }
 }
 
 async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, context: AppContext, emit: Emit): Promise<Where> {
@@ -75,11 +91,17 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
   try {
     const [host] = session.chosen
     if (host === undefined) throw new RollgateError('E_BUG', 'a host without a name')
+    const from = wanted.from ?? []
+    if (from.includes(name))
+      throw new RollgateError('E_USAGE', `${name} is the target: what it sends to itself says nothing`, {
+        hints: ['send from another host'],
+      })
     const site = wanted.url ?? known?.site ?? session.config.rollout.probe?.url
     const url = site === undefined ? null : addressOf(site)
     const { targets, way } = await hostTargets([{ host: name, name: 'target', health: session.settings(host).health }], {
       connect: session.connect,
       signal: AbortSignal.any([context.signal, context.control.asked]),
+      fromElsewhere: from.length > 0,
       ...(url === null ? {} : { site: url.href }),
     })
     const [target] = targets
@@ -89,6 +111,7 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
     const { app, environment } = session.config
     return {
       ...{ url: new URL(path, target.origin), shown, targets: [target], isForeign: false },
+      from: from.length === 0 ? null : fromHosts(from, session, context),
       host: { name, way, app, environment, release: () => session.port(name).current(context.signal) },
       close: () => session.close(),
     }
@@ -96,6 +119,15 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
     await session.close()
     throw error
   }
+}
+
+/** @throws RollgateError E_USAGE for a name that is not there */
+function fromHosts(hosts: readonly string[], session: Session, context: AppContext): From {
+  const known = session.config.hosts.map(({ name }) => name)
+  const unknown = hosts.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new RollgateError('E_USAGE', `there is no host called ${unknown} to send from`, { hints: [`hosts: ${known.join(', ')}`] })
+  return { hosts: [...new Set(hosts)], session, signal: AbortSignal.any([context.signal, context.control.asked]) }
 }
 
 export type NamedLoad = OwnLoad | EngineLoad

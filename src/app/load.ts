@@ -11,13 +11,14 @@ import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
 import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
-import type { LoadPlan, LoadResult } from '../load/plan.ts'
+import type { LoadHooks, LoadPlan, LoadResult, LoadRun } from '../load/plan.ts'
 import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
 import { reportOfLoad } from '../render/report/from-load.ts'
 import type { AppContext } from './context.ts'
+import type { From } from './load-from.ts'
 import { judgeRun, type Measured } from './load-judge.ts'
 import { aboutLoad, keepLoad, loadsFolder, slowOf } from './load-record.ts'
 import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
@@ -35,6 +36,8 @@ export type LoadOptions = {
   readonly ratePerSecond?: number
   /** The app of this host, at its own address or through its SSH connection. */
   readonly at?: string
+  /** Hosts of the configuration that send it [those of the load, else this machine]. */
+  readonly from?: readonly string[]
   /** The closed model instead of a rate. */
   readonly connections?: number
   readonly durationMs?: number
@@ -69,7 +72,9 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
     const { engineLoad } = await import('./load-engine.ts')
     return engineLoad(options, { known, clauses, runId, emit }, context)
   }
-  const where = await whereTo(options, known, context, emit)
+  // What a host takes is searched from one machine: steps of seconds are no time to gather others.
+  const from = options.findCapacity === undefined ? (options.from ?? known?.settings.from ?? []) : []
+  const where = await whereTo({ ...options, from }, known, context, emit)
   try {
     if (options.findCapacity === undefined) return await loadThere(options, { known, where, clauses, runId, emit }, context)
     const { findCapacity } = await import('./load-capacity.ts')
@@ -101,8 +106,11 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     env: context.env,
     ...(known === null ? {} : { readSecret: known.readSecret }),
   }
-  emit({ type: 'notice', message: `load ${runId}: ${describe(settings)} on ${where.shown}` })
-  const measured = await measure(plan, clauses, context, emit)
+  emit({
+    type: 'notice',
+    message: `load ${runId}: ${describe(settings)} on ${where.shown}${where.from === null ? '' : ` from ${where.from.hosts.join(', ')}`}`,
+  })
+  const measured = await measure(plan, where.from, clauses, context, emit)
   const document = documentOf({
     runId,
     clauses,
@@ -118,7 +126,7 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
 }
 
 /** Sends, keeps the evidence in the state folder, tells what it sees. @throws RollgateError E_CANCELLED when it was interrupted */
-async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppContext, emit: Emit): Promise<Measured> {
+async function measure(plan: LoadPlan, from: From | null, clauses: readonly Clause[], context: AppContext, emit: Emit): Promise<Measured> {
   const path = await evidencePath(context, plan.runId)
   const store = path === null ? null : await openStore(path, plan)
   const slices: Slice[] = []
@@ -130,7 +138,7 @@ async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppC
     ...(compares ? { arms: { canary: ['canary'], old: ['baseline'] } } : {}),
   })
   let phase = 'warmup'
-  const run = await startLoad(plan, {
+  const run = await startHereOrThere(plan, from, {
     signal: AbortSignal.any([context.signal, context.control.asked]),
     onSlice(slice) {
       slices.push(slice)
@@ -169,6 +177,11 @@ async function measure(plan: LoadPlan, clauses: readonly Clause[], context: AppC
   await store?.close(result)
   if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'the load test was interrupted: what it saw is no measurement')
   return { result, slices, samples, store: path }
+}
+
+async function startHereOrThere(plan: LoadPlan, from: From | null, hooks: LoadHooks): Promise<LoadRun> {
+  if (from === null) return startLoad(plan, hooks)
+  return (await import('./load-from.ts')).startFrom(plan, hooks, from)
 }
 
 /** null where nothing can be kept: the measurement goes on without. */

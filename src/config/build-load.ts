@@ -17,7 +17,7 @@ import type { MergedLoad, MergedProfile, MergedRequest } from './schema-load.ts'
 export function loadSettings(name: string, load: MergedLoad, local: (path: string) => string): LoadSettings {
   const [first, ...rest] = scenariosOf(load)
   if (first === undefined) throw new Error('a load without requests passed the rules')
-  const { timeouts, safety, new_connection_every: every } = load
+  const { timeouts, safety, new_connection_every: every, from = [] } = load
   return {
     name,
     model: modelOf(load),
@@ -30,6 +30,7 @@ export function loadSettings(name: string, load: MergedLoad, local: (path: strin
     timeouts: { connectMs: timeouts.connect, firstByteMs: timeouts.first_byte, bodyMs: timeouts.body },
     safety: { methods: safety.methods, abortIf: safety.abort_if ?? null },
     ...(every === undefined ? {} : { newConnectionEvery: every }),
+    ...(from.length === 0 ? {} : { from }),
   }
 }
 

@@ -3,9 +3,10 @@
 import { ENGINES } from '../domain/engine.ts'
 import { exactlyOne, type RuleContext } from './rules-role.ts'
 import { METHODS } from './schema-load.ts'
-import { itemsOf, keyOf, type MapNode, namesIn, nodeAt, type Path, placeOf } from './tree.ts'
+import { nearest, showText } from './text.ts'
+import { itemsOf, keyOf, type MapNode, namesIn, nodeAt, type Path, placeOf, textAt } from './tree.ts'
 
-const PACED = ['arrivals', 'precision', 'max_in_flight']
+const PACED = ['arrivals', 'precision', 'max_in_flight', 'from']
 const CLOSED = ['workers', 'amount']
 const SAFE = ['GET', 'HEAD', 'OPTIONS']
 
@@ -28,6 +29,7 @@ function checkLoad(context: RuleContext, path: Path): void {
     if (entry !== undefined)
       report(entry.at, entry.value.key, `belongs to \`${isClosed ? 'rate' : 'connections'}\`, which this load has not`)
   }
+  checkFrom(context, [...path, 'from'])
   exactlyOne(context, [...path, 'rate'], ['ramp', 'steps', 'spike', 'sine'])
   exactlyOne(context, [...path, 'auth'], ['bearer', 'basic', 'login'])
   for (const data of namesIn(root, [...path, 'data'])) exactlyOne(context, [...path, 'data', data], ['csv', 'jsonl'])
@@ -36,6 +38,19 @@ function checkLoad(context: RuleContext, path: Path): void {
     report(placeOf(root, path), keyOf(root, [...path, 'requests']), 'is missing: what is sent, such as `[{ get: / }]`')
   const allowed = allowedMethods(context, path)
   for (const request of [...requests, [...path, 'auth', 'login']]) checkRequest(context, request, allowed)
+}
+
+/** Hosts of the inventory, each once. */
+function checkFrom({ root, report }: RuleContext, path: Path): void {
+  const inventory = namesIn(root, ['hosts'])
+  const seen = new Set<string>()
+  itemsOf(root, path).forEach((item, index) => {
+    const name = textAt(root, [...path, index])
+    if (name === undefined) return
+    if (!inventory.includes(name)) report(item.at, item.key, `${showText(name)} is not under \`hosts\``, nearest(name, inventory))
+    else if (seen.has(name)) report(item.at, item.key, `${showText(name)} stands here twice`)
+    seen.add(name)
+  })
 }
 
 /** The tool decides what is sent: only how long is ours. */

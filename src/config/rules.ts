@@ -1,6 +1,7 @@
 // What holds between keys: hosts that must exist, keys that exclude each other, steps that must grow. Each rule reads the
 // tree and not the schema's result, so that it speaks even while some other value is wrong; it stays silent about what
 // the schema says already.
+import { OTHER_ROLES } from '../domain/config.ts'
 import type { Report } from './problems.ts'
 import { checkGates, isIsolatedGate } from './rules-gate.ts'
 import { checkLoads } from './rules-load.ts'
@@ -28,10 +29,10 @@ function atLeastOneAppHost({ root, report }: RuleContext): void {
   if (node !== undefined && node.kind !== 'map') return
   const isApp = (name: string): boolean => {
     const roles = itemsOf(root, ['hosts', name, 'roles'])
-    return roles.length !== 1 || roles[0]?.kind !== 'scalar' || roles[0].value !== 'balancer'
+    return roles.length === 0 || roles.some((role) => role.kind !== 'scalar' || !OTHER_ROLES.includes(String(role.value)))
   }
   if (namesIn(root, ['hosts']).some(isApp)) return
-  const only = namesIn(root, ['hosts']).length > 0 ? ': these only have the role `balancer`' : ''
+  const only = namesIn(root, ['hosts']).length > 0 ? ': these only have the role `balancer` or `generator`' : ''
   report(placeOf(root, ['hosts']), keyOf(root, ['hosts']), `needs at least one host to deploy to${only}`)
 }
 

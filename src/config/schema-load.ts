@@ -124,6 +124,10 @@ export const load = object({
   ),
   workers: doc(optional(value(whole('a number', 1, 64))), 'Threads that share the connections. Default: 1'),
   amount: doc(optional(value(whole('a number', 1, 1_000_000_000))), 'So many requests over the connections instead of a duration'),
+  from: doc(
+    optional(list(value(names.hostName))),
+    'Sent from these hosts of the inventory instead of this machine, each its share of the rate; they need Node 22',
+  ),
   duration: doc(withDefault(value(durationRange('1s')), '75s..300s'), 'Measured time; at least..at most: a gate may stop in between'),
   warmup: doc(withDefault(value(durationRange('0s')), '15s..120s'), 'Sent before and not counted; at most so long, until it is steady'),
   data: doc(

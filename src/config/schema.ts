@@ -41,7 +41,10 @@ const host = object({
   host_key: doc(optional(value(names.hostKey)), 'The pinned host key: `SHA256:…`, or a line `ssh-ed25519 AAAA…`'),
   server: doc(optional(value(names.serverName)), 'The balancer’s name for it, where that differs'),
   zone: doc(optional(value(names.looseWords)), 'Where it stands, for `spread: zone`'),
-  roles: doc(withDefault(list(value(names.roleName)), []), 'What it is for. A host that only has the role `balancer` is never deployed to'),
+  roles: doc(
+    withDefault(list(value(names.roleName)), []),
+    'What it is for. A host that only has the roles `balancer` or `generator` is never deployed to',
+  ),
   labels: doc(withDefault(named(names.labelName, 'LABEL', value(names.looseWords)), {}), 'Words to select hosts by'),
 })
 

@@ -153,3 +153,14 @@ function sayYaml(code: string, message: string): string {
 function firstLine(message: string): string {
   return showText(message.split('\n')[0] ?? message, { quotes: false })
 }
+
+/** Somebody else's YAML as plain values: no file of ours, so no position is kept. @returns undefined when it cannot be read */
+export function readPlainYaml(text: string): unknown {
+  try {
+    const document = parseDocument(text, { uniqueKeys: false, prettyErrors: false, logLevel: 'error', merge: false })
+    // What its aliases expand to is limited: a few lines could fill the memory.
+    return document.errors.length > 0 ? undefined : document.toJS({ maxAliasCount: 1_000 })
+  } catch {
+    return undefined
+  }
+}

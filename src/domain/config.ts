@@ -127,11 +127,12 @@ export type Config = {
   readonly secrets: Readonly<Record<string, SecretSource>>
 }
 
-export const BALANCER_ROLE = 'balancer'
+/** A host that has no other role is never deployed to. */
+export const OTHER_ROLES: readonly string[] = ['balancer', 'generator']
 
-/** Hosts that get releases: all but those whose only role is `balancer`. */
+/** Hosts that get releases: all but those that only balance or send load. */
 export function appHosts(config: Config): readonly Host[] {
-  return config.hosts.filter((host) => !(host.roles.length === 1 && host.roles[0] === BALANCER_ROLE))
+  return config.hosts.filter((host) => host.roles.length === 0 || host.roles.some((role) => !OTHER_ROLES.includes(role)))
 }
 
 /** The name of the role whose settings a host follows; null for the top level's. The first of its roles that has settings wins. */

@@ -373,6 +373,19 @@ export type GateCalibrateDocument = BaseDocument & {
   readonly warnings: readonly string[]
 }
 
+/** `load import` of a HAR or an OpenAPI description. */
+export type ScenarioDocument = BaseDocument & {
+  readonly from: 'HAR' | 'OpenAPI'
+  /** The block of rollgate.yml. */
+  readonly scenario: string
+  readonly requests: number
+  readonly left: readonly { readonly count: number; readonly why: string }[]
+  /** Names that the block wants under `secrets`. */
+  readonly secrets: readonly string[]
+  /** The file it was written to; null: printed only. */
+  readonly written: string | null
+}
+
 export type SelftestDocument = BaseDocument & {
   /** Requests a second that this machine sent in time; null: not even the lowest rate. */
   readonly ceilingPerSecond: number | null

@@ -1,6 +1,7 @@
 // A load test as data: what `loads:` of rollgate.yml becomes (config.md), and what a run of it says afterwards
 // (load-and-gates.md, 5). Texts that hold `{{ … }}` are kept as they were written: src/load compiles them, so that a
 // secret is a name until the moment of sending.
+import type { HostName } from './host.ts'
 import type { FailureClass } from './slice.ts'
 
 export type LoadMethod = 'GET' | 'HEAD' | 'OPTIONS' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -140,10 +141,12 @@ export type LoadSettings = {
   readonly safety: LoadSafety
   /** A connection is closed after so many requests, so that the cost of new ones is seen. */
   readonly newConnectionEvery?: number
+  /** Hosts of the configuration that send it, each its share [this machine]. */
+  readonly from?: readonly HostName[]
 }
 
-/** Why no more was sent. data: rows that may be used once ran out · unsafe: `abort_if` · stopped: by who asked for it · cancelled: by the signal · late: this machine fell far behind its schedule */
-export type LoadEnd = 'finished' | 'stopped' | 'cancelled' | 'unsafe' | 'data' | 'no-login' | 'late'
+/** Why no more was sent. data: rows that may be used once ran out · unsafe: `abort_if` · stopped: by who asked for it · cancelled: by the signal · late: this machine fell far behind its schedule · lost: a generator on another host is gone */
+export type LoadEnd = 'finished' | 'stopped' | 'cancelled' | 'unsafe' | 'data' | 'no-login' | 'late' | 'lost'
 
 /** One line of the report for each target (cli.md). */
 export type TargetSummary = {

@@ -6,6 +6,7 @@ import { RollgateError } from '../domain/error.ts'
 import type { GeneratorSample, LoadEnd } from '../domain/load.ts'
 import { failuresOf, type Slice } from '../domain/slice.ts'
 import type { ClosedOrder, ClosedReport, ClosedWish } from './closed-worker.ts'
+import { createGatherer } from './gather.ts'
 import { tryConnecting } from './http.ts'
 import { openLanes } from './lanes.ts'
 import { logIn } from './login.ts'
@@ -156,26 +157,6 @@ function follow(
     thread.on('error', reject)
     thread.on('exit', () => reject(new RollgateError('E_BUG', 'a load worker ended without a report')))
   })
-}
-
-/** Hands on a second when every worker has told it; at the end what is left. */
-function createGatherer<T>(workers: number, onSecond: (second: number, all: readonly T[]) => void) {
-  const told = new Map<number, { workers: number; readonly all: T[] }>()
-  return {
-    add(second: number, all: readonly T[]) {
-      const so = told.get(second) ?? { workers: 0, all: [] }
-      told.set(second, so)
-      so.workers += 1
-      so.all.push(...all)
-      if (so.workers < workers) return
-      told.delete(second)
-      onSecond(second, so.all)
-    },
-    finish() {
-      for (const [second, so] of [...told].sort(([left], [right]) => left - right)) onSecond(second, so.all)
-      told.clear()
-    },
-  }
 }
 
 /** What autocannon and Node say aside (a timer that came late) is nobody's business; errors come as events. */

@@ -31,7 +31,7 @@ const HOPELESS_MS = 20_000
 export function startPaced(plan: LoadPlan, hooks: LoadHooks): LoadRun {
   const control: Control = { endWarmup: () => {}, stop: () => {}, wanted: null }
   return {
-    endWarmup: () => control.endWarmup(),
+    endWarmup: (atMs) => control.endWarmup(atMs),
     stop() {
       control.wanted ??= 'stopped'
       control.stop('stopped')
@@ -41,14 +41,14 @@ export function startPaced(plan: LoadPlan, hooks: LoadHooks): LoadRun {
 }
 
 /** What a caller may ask before the run has begun is kept in `wanted`. */
-type Control = { endWarmup: () => void; stop: (end: LoadEnd) => void; wanted: LoadEnd | null }
+type Control = { endWarmup: (atMs?: number) => void; stop: (end: LoadEnd) => void; wanted: LoadEnd | null }
 
 async function prepare(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
   const { settings, targets } = plan
   if (settings.model.kind !== 'paced') throw new RollgateError('E_BUG', 'the paced driver was given another model')
   const random = createRandom(plan.seed)
   const readSecret = plan.readSecret ?? noSecret
-  const scenarios = await prepareScenarios(settings, { runId: plan.runId, random, env: plan.env ?? {}, readSecret })
+  const scenarios = await prepareScenarios(settings, { runId: plan.runId, random, env: plan.env ?? {}, readSecret, rows: plan.rows ?? {} })
   const { timeouts } = settings
   const peak = peakOf(settings.model.profile)
   const longestMs = timeouts.connectMs + timeouts.firstByteMs + timeouts.bodyMs
@@ -68,7 +68,8 @@ async function prepare(plan: LoadPlan, hooks: LoadHooks, control: Control): Prom
   try {
     const { cookies, problem } = await logIn(scenarios, lanes, timeouts, hooks.signal)
     if (problem !== null) control.wanted = 'no-login'
-    return await run(plan, hooks, control, { random, scenarios, lanes, alarm, cookies, problem })
+    const startMs = (await hooks.begin?.()) ?? performance.now()
+    return await run(plan, hooks, control, { random, scenarios, lanes, alarm, cookies, problem, startMs })
   } finally {
     await Promise.all([alarm?.close(), ...lanes.map((each) => each.destroy())])
   }
@@ -82,13 +83,14 @@ type Ready = {
   /** Of the login, for each target. */
   readonly cookies: readonly (string | null)[]
   readonly problem: string | null
+  /** On performance.now(). */
+  readonly startMs: number
 }
 
 function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): Promise<LoadResult> {
   const { settings, targets } = plan
-  const { scenarios, lanes, cookies } = ready
+  const { scenarios, lanes, cookies, startMs } = ready
   const order = ready.random.fork('order')
-  const startMs = performance.now()
   const startedAt = new Date().toISOString()
   const now = () => performance.now() - startMs
 
@@ -105,8 +107,9 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
   const recorder = createRecorder({
     series: targets.flatMap((target) => steps.map(({ step }) => ({ target: target.name, scenario: step.name }))),
     isWarmup,
-    onSecond(_second, slices) {
+    onSecond(second, slices) {
       judge.addSecond(slices)
+      hooks.onSecond?.(second, slices)
       for (const slice of slices) {
         tally.add(slice)
         hooks.onSlice?.(slice)
@@ -186,9 +189,9 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
       ticker.stop()
     }
     control.stop = stop
-    control.endWarmup = () => {
+    control.endWarmup = (atMs) => {
       if (end !== null || now() >= warmupEndMs) return
-      warmupEndMs = Math.min(warmupEndMs, Math.ceil(now() / 1000) * 1000)
+      warmupEndMs = Math.min(warmupEndMs, Math.ceil(Math.max(now(), atMs ?? 0) / 1000) * 1000)
       ticker.again()
     }
     const cancel = () => {

@@ -1,6 +1,7 @@
 // What a driver is given, and what it gives back: the same for the paced and the closed one.
 import type { GeneratorSample, LoadEnd, LoadRange, LoadSettings, LoadValidity, TargetSummary } from '../domain/load.ts'
 import type { Slice } from '../domain/slice.ts'
+import type { Row } from './data.ts'
 import type { WireOptions } from './http.ts'
 import type { ValidityLimits } from './validity.ts'
 
@@ -21,6 +22,8 @@ export type LoadPlan = {
   readonly segmentsMs?: readonly number[]
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly readSecret?: (name: string) => Promise<string>
+  /** Of `settings.data`, by name: instead of reading the files. */
+  readonly rows?: Readonly<Record<string, readonly Row[]>>
   readonly limits?: ValidityLimits
 }
 
@@ -41,9 +44,13 @@ export type LoadHooks = {
   readonly signal: AbortSignal
   /** One for each second, target and step, in order, when all of its arrivals have ended. */
   readonly onSlice?: (slice: Slice) => void
+  /** The same, a whole second at a time; none when nothing was offered in it. */
+  readonly onSecond?: (second: number, slices: readonly Slice[]) => void
   readonly onSample?: (sample: GeneratorSample) => void
   /** About once a second. */
   readonly onProgress?: (progress: LoadProgress) => void
+  /** Paced: all is prepared; resolves when it may begin, with the moment of performance.now() that counts as the start. */
+  readonly begin?: () => Promise<number>
 }
 
 export type LoadResult = {
@@ -62,8 +69,8 @@ export type LoadResult = {
 }
 
 export type LoadRun = {
-  /** The measurement begins with the next whole second. */
-  endWarmup(): void
+  /** The measurement begins with the next whole second, or at this one from the start of the run. */
+  endWarmup(atMs?: number): void
   /** Sends no more and waits for what is in flight. */
   stop(): void
   readonly done: Promise<LoadResult>

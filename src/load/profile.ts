@@ -68,6 +68,8 @@ export function countIn(piece: Piece, ms: number): number {
 
 /** When `count` arrivals have come since the piece's start: the inverse of `countIn`. */
 export function timeIn(piece: Piece, count: number): number {
+  // Where the rate begins at nothing, the first moment would be nothing divided by nothing.
+  if (count <= 0) return piece.startMs
   const slope = (piece.to - piece.from) / (piece.endMs - piece.startMs)
   if (slope === 0) return piece.startMs + count / piece.from
   // This form of the root does not cancel when the slope is nearly flat, and holds for falling lines too.

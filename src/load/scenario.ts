@@ -28,12 +28,14 @@ export type ScenarioContext = {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Asked once for each name, before anything is sent. */
   readonly readSecret: (name: string) => Promise<string>
+  /** Rows that are here already, by the name of their data. */
+  readonly rows?: Readonly<Record<string, readonly Row[]>>
 }
 
 /** @throws RollgateError E_LOAD, E_LOAD_DATA, and what `readSecret` throws */
 export async function prepareScenarios(settings: LoadSettings, context: ScenarioContext): Promise<Scenarios> {
   const rows = new Map<string, readonly Row[]>()
-  for (const [name, data] of Object.entries(settings.data)) rows.set(name, await readRows(name, data))
+  for (const [name, data] of Object.entries(settings.data)) rows.set(name, context.rows?.[name] ?? (await readRows(name, data)))
   const secrets = createSecrets()
   const data = Object.fromEntries(
     Object.entries(settings.data).map(([name, { format }]) => [name, format === 'csv' ? Object.keys(rows.get(name)?.[0] ?? {}) : null]),

@@ -1,6 +1,6 @@
 // A load test as people read it: a line for each target, a line for each clause with its numbers, and whether the numbers
 // can be believed.
-import type { ImportDocument, LoadDocument, SelftestDocument } from '../domain/document.ts'
+import type { ImportDocument, LoadDocument, ScenarioDocument, SelftestDocument } from '../domain/document.ts'
 import type { Style } from './style.ts'
 import { table } from './table.ts'
 import { number, oneLine } from './words.ts'
@@ -64,6 +64,13 @@ const LEVELS = { A: 'every request', B: 'intervals or a histogram', C: 'totals o
 function sourceLine(source: ImportDocument['source'], measuredMs: number | null): string {
   const length = measuredMs === null ? '' : ` over ${(measuredMs / 1000).toFixed(1)} s`
   return `${oneLine(source.format, 40)}, level ${source.level} (${LEVELS[source.level]})${length}`
+}
+
+/** The block itself is what stdout is for; written to a file, only where it went. */
+export function scenarioText(document: ScenarioDocument): readonly string[] {
+  if (document.written === null) return document.scenario.trimEnd().split('\n')
+  const left = document.left.reduce((sum, { count }) => sum + count, 0)
+  return [`${number(document.requests)} requests in ${oneLine(document.written, 200)}, ${number(left)} left out`]
 }
 
 export function selftestText(document: SelftestDocument, style: Style): readonly string[] {

@@ -30,6 +30,14 @@ export default class Load extends RollgateCommand {
       description: 'The app of this host of the configuration: at its own address, or through its SSH connection',
       exclusive: ['against'],
     }),
+    from: Flags.string({
+      helpValue: 'HOST,…',
+      multiple: true,
+      multipleNonGreedy: true,
+      delimiter: ',',
+      description: 'Hosts of the configuration that send it, each its share of the rate [this machine]',
+      exclusive: ['connections', 'find-capacity'],
+    }),
     rate: Flags.string({ helpValue: 'N/s', description: 'Requests a second [10/s]', exclusive: ['connections'] }),
     connections: Flags.integer({
       helpValue: 'N',
@@ -57,7 +65,7 @@ export default class Load extends RollgateCommand {
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Load)
-    const { url, against, at, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
+    const { url, against, at, from, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
     const options = {
       ...reportOptions(flags),
       ...given({
@@ -65,6 +73,7 @@ export default class Load extends RollgateCommand {
         url,
         against,
         at,
+        from,
         connections,
         thresholds,
         ratePerSecond: rateOf('--rate', flags.rate),

@@ -31,7 +31,7 @@ export async function readWrk(inputs: readonly Input[]): Promise<Reading> {
     },
     ...{ measuredMs: seconds * 1000, plannedMs: planned === null ? null : msOf(planned[1], planned[2]) },
     // Of a run in which many were too late, the printed times are those of the others.
-    capabilities: totalsCan(quantilesMs, { canMeasureLatency: late === 0 || late <= 0.0005 * answered }),
+    capabilities: totalsCan(quantilesMs, { canMeasureLatency: late === 0 || late <= 0.0005 * answered, isClosedModel: !hasTable }),
     distrust: answered === 0 ? ['not one request was answered; wrk prints no error for a target that hangs'] : [],
     warnings: [
       ...(late > 0 ? [`${late} requests took longer than wrk’s time limit: they count as failed`] : []),

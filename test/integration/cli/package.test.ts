@@ -35,6 +35,8 @@ test('holds every source as JavaScript, and no TypeScript', () => {
   const built = readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' })
   expect(built.filter((file) => file.endsWith('.js')).toSorted()).toEqual(sources.map((file) => file.replace(/\.ts$/, '.js')).toSorted())
   expect(built.filter((file) => file.endsWith('.ts'))).toEqual([])
+  // What hosts run that send load: whole, with nothing beside it.
+  expect(built).toContain('generator.cjs')
 })
 
 test('imports nothing that is not shipped', () => {

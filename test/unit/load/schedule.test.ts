@@ -44,6 +44,11 @@ const profiles: fc.Arbitrary<RateProfile> = fc.oneof(
   })),
 )
 
+test('a metronome that begins at a rate of nothing has a first moment', () => {
+  const ramp = { kind: 'ramp', fromPerSecond: 0, toPerSecond: 0.25 } as const
+  expect(times({ profile: ramp, arrivals: 'constant', durationMs: 4_000 }, 1)).toEqual([0])
+})
+
 describe('any profile, any kind of arrivals', () => {
   test('has exactly its expected count, ascending, inside the duration, and the same again from the same seed', () => {
     fc.assert(

@@ -51,6 +51,7 @@ const same: {
   readonly gateExplain: Same<D['gateExplain'], Documents.GateExplainDocument>
   readonly gateCalibrate: Same<D['gateCalibrate'], Documents.GateCalibrateDocument>
   readonly import: Same<D['import'], Documents.ImportDocument>
+  readonly scenario: Same<D['scenario'], Documents.ScenarioDocument>
   readonly selftest: Same<D['selftest'], Documents.SelftestDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -73,6 +74,7 @@ const same: {
   gateExplain: true,
   gateCalibrate: true,
   import: true,
+  scenario: true,
   selftest: true,
   config: true,
   init: true,
