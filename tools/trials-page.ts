@@ -11,8 +11,10 @@ export type TrialRun = {
   readonly leastReady: number
   /** Of the failed ones: what was in the hands of a host that lost its power, or of a balancer that was restarted. */
   readonly takenAlong?: number
-  /** The run ended in the state that docs/failures.md promises. */
+  /** The run ended in the state that docs/failures.md promises; for a peer: the fleet was whole at its end. */
   readonly asPromised: boolean
+  /** What was left when it was over: servers that HAProxy kept out, and how many releases the fleet served. */
+  readonly left?: { readonly out: readonly string[]; readonly releases: number }
 }
 
 export type TrialCase = {
@@ -21,6 +23,8 @@ export type TrialCase = {
   readonly date: string
   readonly hosts: number
   readonly runs: readonly TrialRun[]
+  /** Done by another tool: which, and the name of our own case that it stands beside. */
+  readonly peer?: { readonly tool: string; readonly same: string }
 }
 
 export type TrialResults = { readonly what: string; readonly cases: readonly TrialCase[] }
@@ -29,8 +33,9 @@ export type TrialResults = { readonly what: string; readonly cases: readonly Tri
 const lostOf = (run: TrialRun): number => run.failed - (run.takenAlong ?? 0)
 
 export function trialsPage(results: TrialResults): string {
-  const rows = results.cases.map((each) => {
-    const count = (of: (run: TrialRun) => number) => each.runs.reduce((sum, run) => sum + of(run), 0)
+  const own = results.cases.filter((each) => each.peer === undefined)
+  const rows = own.map((each) => {
+    const count = countIn(each)
     const cells = [
       each.name,
       each.runs.length,
@@ -43,7 +48,7 @@ export function trialsPage(results: TrialResults): string {
     ]
     return `| ${cells.join(' | ')} |`
   })
-  const all = results.cases.flatMap((each) => each.runs)
+  const all = own.flatMap((each) => each.runs)
   const lossy = all.filter((run) => lostOf(run) > 0).length
   return `# Trials: what fails in the middle of a rollout, and what is lost
 
@@ -60,6 +65,39 @@ ${all.length} runs, ${lossy} with loss.
 
 | what happens | runs | as promised | with loss | requests (lost) | taken along | least ready | taken |
 |---|---|---|---|---|---|---|---|
+${rows.join('\n')}
+${peersPage(results)}`
+}
+
+const countIn = (each: TrialCase) => (of: (run: TrialRun) => number) => each.runs.reduce((sum, run) => sum + of(run), 0)
+
+/** What another tool leaves behind in the cases that can be compared; nothing before they were run. */
+function peersPage({ cases }: TrialResults): string {
+  const rows = cases.flatMap((each) => {
+    if (each.peer === undefined) return []
+    const { tool, same } = each.peer
+    const ours = cases.find((candidate) => candidate.name === same && candidate.peer === undefined)
+    const row = (who: string, its: TrialCase) => {
+      const count = countIn(its)
+      const out = count((run) => (run.left === undefined ? (run.asPromised ? 0 : 1) : run.left.out.length > 0 ? 1 : 0))
+      const mixed = count((run) => (run.left === undefined ? (run.asPromised ? 0 : 1) : run.left.releases > 1 ? 1 : 0))
+      const cells = [each.name, who, its.runs.length, out, mixed, count(lostOf), count((run) => run.takenAlong ?? 0)]
+      return `| ${cells.join(' | ')} |`
+    }
+    return [row(tool, each), ...(ours === undefined ? [] : [row('Rollgate', ours)])]
+  })
+  if (rows.length === 0) return ''
+  return `
+## The same with another tool
+
+The cases that can be compared, on the same lab under the same load, with a playbook as people write it: \`serial: 1\`, the
+\`haproxy\` module of community.general to drain and to enable, a restart, a health check (test/e2e/peer). Counted when all
+was over, without anybody's help but the one command that the tool offers for it (\`rollgate resume\`; a playbook has none).
+
+    ROLLGATE_FULL=1 LAB_PACKAGES=python3 npm test -- e2e/peer-ansible
+
+| what happens | with | runs | a host left out of rotation | more than one release left | requests lost | taken along |
+|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `
 }

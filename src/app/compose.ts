@@ -314,10 +314,11 @@ function deadManSeconds(env: Readonly<Record<string, string | undefined>>): numb
   return Number.isInteger(seconds) && seconds >= 4 && seconds <= 86_400 ? seconds : DEAD_MAN_MS / 1000
 }
 
-/** `ROLLGATE_RECONNECT_SECONDS` shortens the minute that a lost host has, for tests of what happens after it. */
-function reconnect(env: Readonly<Record<string, string | undefined>>): { readonly reconnectMs?: number } {
-  const seconds = Number(env.ROLLGATE_RECONNECT_SECONDS)
-  return Number.isInteger(seconds) && seconds >= 1 && seconds <= 3600 ? { reconnectMs: seconds * 1000 } : {}
+/** `ROLLGATE_PATIENCE_SECONDS` shortens what a lost host and a balancer have, for tests of what happens after it. */
+function patience(env: Readonly<Record<string, string | undefined>>): Pick<Ports, 'reconnectMs' | 'balancerRetryMs'> {
+  const seconds = Number(env.ROLLGATE_PATIENCE_SECONDS)
+  if (!Number.isInteger(seconds) || seconds < 1 || seconds > 3600) return {}
+  return { reconnectMs: seconds * 1000, balancerRetryMs: seconds * 1000 }
 }
 
 function hostOfServer(facts: Facts, ref: ServerRef): HostName {
@@ -416,7 +417,7 @@ export function rolloutPorts(work: Work): RolloutPorts {
           throw told ?? new RollgateError('E_LOST', 'no host could be written to', { cause: failures[0] })
         },
         awaitNetwork: (host, signal) => awaitNetwork(session, host, emit, signal),
-        ...reconnect(context.env),
+        ...patience(context.env),
         settings(name) {
           const known = settled.get(name)
           if (known !== undefined) return known

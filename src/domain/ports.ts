@@ -142,8 +142,9 @@ export interface Ports {
    * until one of them answers again, at most to the progress deadline. @returns whether it was our network
    */
   awaitNetwork?(host: HostName, signal: AbortSignal): Promise<boolean>
-  /** How long a host that vanished is waited for [a minute]. */
+  /** How long a host that vanished is waited for [a minute], and a balancer that cannot be talked to [two]. */
   readonly reconnectMs?: number
+  readonly balancerRetryMs?: number
   settings(name: HostName): HostSettings
   /** Runs a hook on this machine. @throws RollgateError E_HOOK */
   localHook(

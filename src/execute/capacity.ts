@@ -43,7 +43,10 @@ async function patientRead(run: Run, balancer: LoadBalancer, refs: readonly Serv
     try {
       return await balancer.read(refs, run.context.signal)
     } catch (error) {
-      const retry = error instanceof RollgateError && error.code === 'E_BALANCER_UNREACHABLE' && clock.now() - began < BALANCER_RETRY_MS
+      const retry =
+        error instanceof RollgateError &&
+        error.code === 'E_BALANCER_UNREACHABLE' &&
+        clock.now() - began < (run.context.ports.balancerRetryMs ?? BALANCER_RETRY_MS)
       if (!retry) throw error
       run.context.emit({ type: 'warning', message: `${balancer.id} cannot be talked to, trying again: ${error.message}` })
       await clock.sleep(1_000, waitSignal(run))

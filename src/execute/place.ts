@@ -5,7 +5,7 @@ import type { Step, Track } from '../domain/plan.ts'
 import { bringBack } from './bring-back.ts'
 import { readyHosts, sameServer } from './capacity.ts'
 import { differences, patiently, snapshot } from './rotation.ts'
-import { type Run, waitSignal } from './run.ts'
+import { balancerPatience, type Run, waitSignal } from './run.ts'
 import { takeOut } from './take-out.ts'
 
 /** The balancer's own verdict on the way back may take as long as its checks need; a minute is far beyond all of them. */
@@ -38,7 +38,7 @@ async function statesNow(run: Run, track: Track): Promise<readonly ServerState[]
   const { servers } = run.context.ports.settings(track.host)
   const { clock } = run.context.ports
   const waiting = (message: string): void => run.context.emit({ type: 'warning', host: track.host, message })
-  return patiently({ clock, signal: waitSignal(run), waiting }, () => snapshot(servers, run.context.signal))
+  return patiently({ clock, signal: waitSignal(run), waiting, ...balancerPatience(run) }, () => snapshot(servers, run.context.signal))
 }
 
 function asRecorded(track: Track, states: readonly ServerState[]): readonly ServerState[] {
@@ -75,6 +75,7 @@ export async function goOut(
     signal,
     appConnections: () => port.appConnections(settings.health, signal),
     waiting,
+    ...balancerPatience(run),
   })
   await readyHosts(run, track.group)
   return out.cut > 0 ? `${out.evidence}; ${out.cut} cut` : out.evidence
@@ -92,6 +93,7 @@ export async function comeBack(run: Run, track: Track, signal: AbortSignal, wait
     deadlineMs: BACK_DEADLINE_MS,
     signal,
     waiting,
+    ...balancerPatience(run),
   })
   return states.map((state) => `${state.ref.backend}/${state.ref.server} ${state.detail}`).join(', ')
 }

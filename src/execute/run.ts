@@ -59,6 +59,10 @@ export function startRun(progress: Progress, context: ExecuteContext): Run {
   }
 }
 
+/** For `patiently`: how long a balancer that cannot be talked to is asked again. */
+export const balancerPatience = (run: Run): { readonly retryMs?: number } =>
+  run.context.ports.balancerRetryMs === undefined ? {} : { retryMs: run.context.ports.balancerRetryMs }
+
 /** Begun, and neither through nor back: whoever goes on with a rollout must not take it for one that serves. */
 function isHalfWay({ plan, touched, done }: Progress, host: HostName): boolean {
   const track = plan.batches.flatMap((batch) => batch.tracks).find((candidate) => candidate.host === host)

@@ -8,7 +8,7 @@ import { gateAt } from './control.ts'
 import { proveHealthy } from './healthy.ts'
 import { comeBack, goOut, statesBefore } from './place.ts'
 import { isAtRest, isIn, patiently, snapshot } from './rotation.ts'
-import { began, broke, ended, endsRun, noteRollout, type Run, record, waitSignal } from './run.ts'
+import { balancerPatience, began, broke, ended, endsRun, noteRollout, type Run, record, waitSignal } from './run.ts'
 
 const PHASE_ATTEMPTS = 3
 
@@ -53,7 +53,8 @@ async function stayOut(run: Run, track: Track, steps: readonly Step[], phase: re
   const { servers } = run.context.ports.settings(track.host)
   const signal = waitSignal(run)
   const waiting = (detail: string): void => run.context.emit({ type: 'step.waiting', step: drain.id, host: track.host, detail })
-  const states = await patiently({ clock: run.context.ports.clock, signal, waiting }, () => snapshot(servers, run.context.signal))
+  const patience = { clock: run.context.ports.clock, signal, waiting, ...balancerPatience(run) }
+  const states = await patiently(patience, () => snapshot(servers, run.context.signal))
   if (states.every((state) => state.admin !== 'ready')) return
   run.context.emit({ type: 'warning', host: track.host, message: `${track.host} is in rotation again, draining it once more` })
   await goOut(run, track, drain, signal, waiting)
@@ -63,11 +64,15 @@ function isRemote(step: Step): step is RemoteStep {
   return step.kind === 'hook' || step.kind === 'activate' || step.kind === 'restart' || step.kind === 'stop'
 }
 
-/** The longest run of unfinished steps from `from` on that one script can do. */
+/**
+ * The longest run of unfinished steps from `from` on that one script can do. Hooks before the switch may take their time, and
+ * the balancer may forget the drain meanwhile: what touches the process begins afresh, with another look at it.
+ */
 function remotePhase(steps: readonly Step[], from: number, run: Run): readonly RemoteStep[] {
   const phase: RemoteStep[] = []
   for (const step of steps.slice(from)) {
     if (!isRemote(step) || run.done.has(step.id)) break
+    if (step.kind !== 'hook' && phase.some((earlier) => earlier.kind === 'hook')) break
     phase.push(step)
   }
   return phase
@@ -99,6 +104,17 @@ async function runStep(run: Run, track: Track, step: Step): Promise<void> {
     // Interrupted, or waiting for a person: the step stays in doubt, which is the truth.
     if (!endsRun(error) && !isPause(error)) await broke(run, step, error)
     throw error
+  }
+}
+
+/** A full disk must not keep a healthy host out of rotation: coming back changes nothing on it. */
+async function noteIfRoom(run: Run, step: Step, state: 'started' | 'done'): Promise<void> {
+  const { ports, rollout, signal, emit } = run.context
+  try {
+    await ports.host(step.host).note(rollout, step.id, state, '-', signal)
+  } catch (error) {
+    if (!(error instanceof RollgateError) || error.code !== 'E_DISK') throw error
+    emit({ type: 'warning', host: step.host, message: error.message })
   }
 }
 
@@ -139,9 +155,9 @@ async function act(run: Run, track: Track, step: Step): Promise<string> {
         reconnectMs: reconnectMs(run),
       })
     case 'enable': {
-      await port.note(run.context.rollout, step.id, 'started', '-', run.context.signal)
+      await noteIfRoom(run, step, 'started')
       const note = await comeBack(run, track, signal, waiting)
-      await port.note(run.context.rollout, step.id, 'done', '-', run.context.signal)
+      await noteIfRoom(run, step, 'done')
       return note
     }
     case 'calibrate':
@@ -195,7 +211,7 @@ async function runPhase(run: Run, phase: readonly RemoteStep[]): Promise<void> {
       })
     } catch (error) {
       if (!isOutage(error)) {
-        if (!endsRun(error)) for (const step of rest) await broke(run, step, error)
+        if (!endsRun(error)) for (const step of rest) await neverBegan(run, step, error)
         throw error
       }
       // It could not even be begun, or so it seems from here.
@@ -208,6 +224,12 @@ async function runPhase(run: Run, phase: readonly RemoteStep[]): Promise<void> {
     if (attempt >= PHASE_ATTEMPTS) throw lostIn(rest)
     rest = await afterReconnect(run, rest, lostAt)
   }
+}
+
+/** The script ended before its first step: what was never tried before is as untouched as it was. */
+async function neverBegan(run: Run, step: Step, error: unknown): Promise<void> {
+  await broke(run, step, error)
+  if (run.attempts.get(step.id) === 1) run.touched.delete(step.id)
 }
 
 function lostIn(rest: readonly RemoteStep[], cause?: RollgateError): RollgateError {

@@ -1,5 +1,6 @@
 // The operator's side fails in the middle of a rollout, under load: his machine dies, he presses Ctrl-C, two start at
-// once, one is suspended and wakes up too late. The fleet ends as docs/failures.md says, and no request is lost.
+// once, one is suspended and wakes up too late. The fleet ends as docs/failures.md says, and no request is lost. Names that
+// begin with C are those of the conformance suite (balancers.md, section 9).
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { LockDocument, StatusDocument } from '../../src/domain/document.ts'
@@ -48,8 +49,8 @@ describeOnLab('the operator fails', (lab) => {
     await killed(started)
   }
 
-  describe('kill -9, then `resume` from another machine', () => {
-    const runs = repeat(25, 3)
+  describe('C26: kill -9, then `resume` from another machine', () => {
+    const runs = repeat(25, 2)
     test.each(runs)('moment %i', async (run) => {
       await trials.run('kill -9 of the tool, then `resume` from another machine', run, async () => {
         await dies((run - 0.5) / runs.length, LEASE_ONLY)
@@ -61,7 +62,7 @@ describeOnLab('the operator fails', (lab) => {
     })
   })
 
-  describe('kill -9, and nobody resumes', () => {
+  describe('C27: kill -9, and nobody resumes', () => {
     const runs = repeat(25, 1)
     test.each(runs)('moment %i: the timer alone brings the healthy host back', async (run) => {
       await trials.run('kill -9 of the tool, nobody resumes: timers alone', run, async () => {
@@ -108,8 +109,8 @@ describeOnLab('the operator fails', (lab) => {
     })
   })
 
-  describe('two operators', () => {
-    test.each(repeat(50, 2))('run %i: of two that start together exactly one wins', async (run) => {
+  describe('C28: two operators', () => {
+    test.each(repeat(50))('run %i: of two that start together exactly one wins', async (run) => {
       await trials.run('two operators start together', run, async () => {
         next('together')
         const both = await Promise.all([suite.project.json(['deploy']), suite.project.json(['deploy'], { home: elsewhere() })])

@@ -58,7 +58,7 @@ exit 0
 // Who holds it is a process and when that was born (numbers come again); a holder that is gone holds nothing.
 const LOCK = `rg_born() { if [ -r "/proc/$1/stat" ]; then sed 's/.*) //' "/proc/$1/stat" | cut -d ' ' -f 20; else ps -o lstart= -p "$1" | tr -s ' ' '-'; fi 2>/dev/null; }
 rg_lock=$rg_state/phase
-rg_waited=
+rg_waited=; rg_tries=0
 rg_now; rg_from=$rg_time
 until (set -C; printf '%s %s %s\\n' "$$" "$(rg_born "$$")" "$rg_rollout" >"$rg_lock") 2>/dev/null; do
   rg_holder=; rg_birth=; [ ! -f "$rg_lock" ] || read -r rg_holder rg_birth rg_other <"$rg_lock"
@@ -67,7 +67,13 @@ until (set -C; printf '%s %s %s\\n' "$$" "$(rg_born "$$")" "$rg_rollout" >"$rg_l
     rg_now
     if [ "$((rg_time - rg_from))" -gt WAIT_SECONDS ]; then echo "process $rg_holder, an earlier script of rollout $rg_other, still runs here"; exit ${BUSY_EXIT}; fi
     rg_nap
-  else rm -f "$rg_lock" || exit ${STATE_EXIT}
+  else
+    # Without a word in it: somebody is just about to write it, or the disk is full and never will it be.
+    rg_tries=$((rg_tries + 1))
+    if [ -z "$rg_holder" ] && [ "$rg_tries" -le 2 ]; then rg_nap
+    else rm -f "$rg_lock" || exit ${STATE_EXIT}
+    fi
+    if [ "$rg_tries" -gt 20 ]; then echo "the lock of this host cannot be written: $rg_lock"; exit ${STATE_EXIT}; fi
   fi
 done
 trap 'rg_clean; rm -f "$rg_lock"' EXIT

@@ -1,6 +1,7 @@
 // Dead-man timers of one rollout: armed where the drain lives before it is set, renewed by the heartbeat, disarmed after
 // the enable. Where a balancer's host cannot hold one (no home folder, a full disk), the rollout goes on and says so.
 import type { LoadBalancer, ServerRef } from '../../domain/balancer.ts'
+import { RollgateError } from '../../domain/error.ts'
 import type { HostName } from '../../domain/host.ts'
 import type { Connection } from '../../domain/transport.ts'
 import { stdinScript } from '../../util/shell.ts'
@@ -17,7 +18,11 @@ export type TimerOptions = TimerFolder & {
 }
 
 export type Timers = {
-  /** Before the drain. Never throws for a host that cannot hold one: it warns, once a host. */
+  /**
+   * Before the drain. Never throws for a host that cannot hold one: it warns, once a host.
+   *
+   * @throws RollgateError E_BALANCER_UNREACHABLE when the host cannot be asked, as the balancer on it
+   */
   arm(balancer: LoadBalancer, ref: ServerRef, weight: number | null, signal: AbortSignal): Promise<void>
   disarm(balancer: LoadBalancer, ref: ServerRef, signal: AbortSignal): Promise<void>
   beat(): Promise<void>
@@ -32,8 +37,14 @@ export function createTimers(options: TimerOptions): Timers {
   const warned = new Set<HostName>()
   const send = async (host: HostName, script: string, signal: AbortSignal): Promise<boolean> => {
     const { argv, stdin } = stdinScript(script)
-    const result = await (await options.connectTo(host, signal)).run({ argv, stdin, timeoutMs: LIMIT_MS }, { signal })
-    return result.exitCode === 0
+    try {
+      const result = await (await options.connectTo(host, signal)).run({ argv, stdin, timeoutMs: LIMIT_MS }, { signal })
+      if (!result.lost) return result.exitCode === 0
+    } catch (cause) {
+      if (signal.aborted || !(cause instanceof RollgateError)) throw cause
+      throw new RollgateError('E_BALANCER_UNREACHABLE', `no timer can be set on ${host}: ${cause.message}`, { host, cause })
+    }
+    throw new RollgateError('E_BALANCER_UNREACHABLE', `the connection to ${host} was lost while a timer was set there`, { host })
   }
   const idOf = (ref: ServerRef): string => `${safeName(ref.balancer)}_${safeName(ref.backend)}_${safeName(ref.server)}`
   const everywhere = async (script: string): Promise<void> => {

@@ -11,7 +11,7 @@ import { type TrialCase, type TrialResults, type TrialRun, trialsPage } from '..
 import type { Lab } from '../../helpers/lab.ts'
 import { until } from '../../helpers/lab-wait.ts'
 import { untilAllReady } from './fleet.ts'
-import { servers } from './haproxy.ts'
+import { isReady, servers } from './haproxy.ts'
 import { USERS } from './load.ts'
 import type { Project, Started } from './project.ts'
 import type { Variant } from './release.ts'
@@ -41,7 +41,12 @@ export type Trial = {
   away(work: () => Promise<unknown>): Promise<void>
 }
 
+export type Peer = { readonly tool: string; readonly same: string }
+
 export type Trials = {
+  /** Another tool's run of a case of ours: kept as it ended, and judged by nobody. `work` returns the releases that are served. */
+  watch(name: string, run: number, peer: Peer, work: (trial: Trial) => Promise<number>): Promise<void>
+
   /**
    * `work` under load, then HAProxy must have every server ready; no request may be lost, and never fewer servers be ready
    * than promised.
@@ -50,33 +55,51 @@ export type Trials = {
 }
 
 export function useTrials(lab: Lab): Trials {
-  const runs: (TrialRun & { readonly name: string })[] = []
+  const runs: KeptRun[] = []
   afterAll(() => {
     if (full && runs.length > 0) keep(lab, runs)
   })
+  /** `work` under load; what broke while the balancer was away by the test's own doing is told apart. */
+  const watched = async (work: (trial: Trial) => Promise<void>) => {
+    let wrong: unknown = null
+    const windows: { readonly from: number; readonly to: number }[] = []
+    const { load, looked, result } = await underLoad(lab, async (users) => {
+      try {
+        await work({
+          async away(fault) {
+            const from = performance.now() - users.began
+            await fault()
+            await until('the balancer answers again', async () => (await servers(lab).catch(() => [])).length > 0)
+            windows.push({ from, to: performance.now() - users.began })
+          },
+        })
+      } catch (error) {
+        wrong = error
+      }
+      return users.sent
+    })
+    const broken = result.filter(({ failure, at, ms }) => failure !== null && windows.some(({ from, to }) => at + ms >= from && at <= to))
+    return { load, looked, wrong, broken: broken.length }
+  }
   return {
-    async run(name, run, work, { serving = 0, leastReady = lab.hosts.length - 1 } = {}) {
-      let wrong: unknown = null
-      const windows: { readonly from: number; readonly to: number }[] = []
-      const watched = await underLoad(lab, async (users) => {
-        try {
-          await work({
-            async away(fault) {
-              const from = performance.now() - users.began
-              await fault()
-              await until('the balancer answers again', async () => (await servers(lab).catch(() => [])).length > 0)
-              windows.push({ from, to: performance.now() - users.began })
-            },
-          })
-          await untilAllReady(lab)
-        } catch (error) {
-          wrong = error
-        }
-        return users.sent
+    async watch(name, run, peer, work) {
+      let left: TrialRun['left']
+      const { load, looked, wrong, broken } = await watched(async (trial) => {
+        const releases = await work(trial)
+        left = { out: (await servers(lab)).filter((server) => !isReady(server)).map((server) => server.name), releases }
       })
-      const { load, looked, result: sent } = watched
-      const broken = sent.filter(({ failure, at, ms }) => failure !== null && windows.some(({ from, to }) => at + ms >= from && at <= to))
-      const takenAlong = Math.min(load.failed, serving * USERS + broken.length)
+      if (wrong !== null || left === undefined) throw wrong
+      const { requests, failed, classes, slowestMs } = load
+      const asPromised = left.out.length === 0 && left.releases === 1
+      const { leastReady } = looked
+      runs.push({ name, peer, run, requests, failed, takenAlong: broken, classes, slowestMs, leastReady, asPromised, left })
+    },
+    async run(name, run, work, { serving = 0, leastReady = lab.hosts.length - 1 } = {}) {
+      const { load, looked, wrong, broken } = await watched(async (trial) => {
+        await work(trial)
+        await untilAllReady(lab)
+      })
+      const takenAlong = Math.min(load.failed, serving * USERS + broken)
       runs.push({
         name,
         run,
@@ -96,15 +119,19 @@ export function useTrials(lab: Lab): Trials {
   }
 }
 
-function keep(lab: Lab, runs: readonly (TrialRun & { readonly name: string })[]): void {
+type KeptRun = TrialRun & { readonly name: string; readonly peer?: Peer }
+
+function keep(lab: Lab, runs: readonly KeptRun[]): void {
   const folder = fileURLToPath(new URL('../../results/', import.meta.url))
   const file = join(folder, 'part3.json')
   const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8', cwd: folder }).trim()
   const date = new Date().toISOString()
   const cases = new Map<string, TrialCase>(readResults(file).map((each) => [each.name, each]))
   for (const name of new Set(runs.map((each) => each.name))) {
-    const own = runs.filter((each) => each.name === name).map(({ name: _name, ...run }) => run)
-    cases.set(name, { name, commit, date, hosts: lab.hosts.length, runs: own })
+    const mine = runs.filter((each) => each.name === name)
+    const own = mine.map(({ name: _name, peer: _peer, ...run }) => run)
+    const peer = mine[0]?.peer
+    cases.set(name, { name, commit, date, hosts: lab.hosts.length, runs: own, ...(peer === undefined ? {} : { peer }) })
   }
   const results: TrialResults = { what: 'ROLLGATE_FULL=1 npm test -- e2e/part3', cases: [...cases.values()] }
   mkdirSync(folder, { recursive: true })
