@@ -15,6 +15,7 @@ const NEEDED = [
   ['ssh', 'openssh-client', 'transport, sandbox, end to end: the system’s ssh'],
   ['sshd', 'openssh-server', 'transport, stage: a real sshd'],
   ['haproxy', 'haproxy', 'balancer: a real HAProxy'],
+  ['prometheus', 'prometheus', 'gates: a real Prometheus'],
   ['zstd', 'zstd', 'stage: zstd archives; the lab'],
   ['busybox', 'busybox', 'host scripts: another sh than dash'],
   ['tmux', 'tmux', 'commands: on a terminal'],

@@ -1,11 +1,11 @@
 // The rollouts that are crashed: each with its plan, its imaginary world, and how it ends when nobody interrupts it.
-import type { Hook } from '../../src/domain/config.ts'
+import type { Config, Hook } from '../../src/domain/config.ts'
 import type { Outcome } from '../../src/domain/outcome.ts'
 import type { Plan } from '../../src/domain/plan.ts'
 import type { ExecuteContext } from '../../src/domain/ports.ts'
 import { buildPlan } from '../../src/plan/build.ts'
 import { unfinishedOf } from '../../src/plan/situation.ts'
-import { aConfig, aHost, theFacts } from '../helpers/builders.ts'
+import { aConfig, aGate, aHost, aLoad, theFacts } from '../helpers/builders.ts'
 import { makeWorld, type World } from '../helpers/imaginary.ts'
 
 export const R1 = 'r1-aaaaaaaa'
@@ -20,11 +20,17 @@ export type Scenario = {
   readonly plan: Plan
 }
 
-function planFor(previous: string | null, rollout: Parameters<typeof aConfig>[1], intent: 'deploy' | 'restart' = 'deploy'): Plan {
+function planFor(
+  previous: string | null,
+  rollout: Parameters<typeof aConfig>[1],
+  intent: 'deploy' | 'restart' = 'deploy',
+  measured: Pick<Config, 'gates' | 'loads'> = { gates: {}, loads: {} },
+): Plan {
   const config = aConfig(
     NAMES.map((name) => aHost(name)),
     rollout,
     {
+      ...measured,
       hooks: {
         before_rollout: [hook('migrate')],
         before_activate: [],
@@ -54,6 +60,20 @@ function spoiled(bad: readonly string[], minReady = 3): World {
   const world = makeWorld(NAMES, R1, minReady)
   for (const release of bad) world.bad.add(release)
   return world
+}
+
+/** A gate that compares at the canary, out of rotation, after it was calibrated. */
+const GATED: Parameters<typeof aConfig>[1] = {
+  minReady: { kind: 'count', count: 2 },
+  steps: [
+    { kind: 'deploy', to: { kind: 'count', count: 1 } },
+    { kind: 'gate', gate: 'canary' },
+    { kind: 'deploy', to: { kind: 'percent', percent: 100 } },
+  ],
+}
+
+function measured(): Pick<Config, 'gates' | 'loads'> {
+  return { loads: { visits: aLoad('visits') }, gates: { canary: aGate('canary', ['p95 <= baseline + 15%']) } }
 }
 
 export const scenarios: readonly Scenario[] = [
@@ -107,6 +127,20 @@ export const scenarios: readonly Scenario[] = [
     on: [R1, R1, R1, R1],
     world: () => spoiled([`c:${R2}`], 2),
     plan: planFor(R1, { atOnce: 2, minReady: { kind: 'count', count: 2 } }),
+  },
+  {
+    name: 'a gate at the canary, with an old host out as its control',
+    ends: 'succeeded',
+    on: [R2, R2, R2, R2],
+    world: () => ({ ...makeWorld(NAMES, R1, 2), minReady: 2 }),
+    plan: planFor(R1, GATED, 'deploy', measured()),
+  },
+  {
+    name: 'a gate that says no, with a budget that is for hosts',
+    ends: 'rolled-back',
+    on: [R1, R1, R1, R1],
+    world: () => ({ ...makeWorld(NAMES, R1, 2), minReady: 2, gateSays: () => 'fail' }),
+    plan: planFor(R1, { ...GATED, failureBudget: { kind: 'count', count: 2 } }, 'deploy', measured()),
   },
   { name: 'a restart', ends: 'succeeded', on: [R1, R1, R1, R1], world: () => makeWorld(NAMES, R1, 3), plan: planFor(R1, {}, 'restart') },
 ]

@@ -1,8 +1,12 @@
 // Small builders for configs and facts, so that tests read as sentences about hosts and releases.
 import type { ServerState } from '../../src/domain/balancer.ts'
+import { type Clause, isRelative } from '../../src/domain/clause.ts'
+import { parseClause } from '../../src/domain/clause-parse.ts'
 import type { Config, RolloutSettings } from '../../src/domain/config.ts'
 import type { Facts, ReachableHost } from '../../src/domain/facts.ts'
+import { DEFAULT_CONFIDENCE, DEFAULT_ON_INCONCLUSIVE, DEFAULT_ON_INVALID, type GateSettings } from '../../src/domain/gate.ts'
 import type { Host } from '../../src/domain/host.ts'
+import { DEFAULT_TIMEOUTS, type LoadSettings, SAFE_METHODS } from '../../src/domain/load.ts'
 import type { InstalledRelease, ReleaseOutcome } from '../../src/domain/release.ts'
 import { HEALTH } from './imaginary.ts'
 
@@ -145,4 +149,47 @@ export function theFacts(stories: Readonly<Record<string, HostStory | 'unreachab
     ),
     rotationErrors: {},
   }
+}
+
+/** 100 requests a second for half a minute at least, two at most. */
+export function aLoad(name: string, extra: Partial<LoadSettings> = {}): LoadSettings {
+  return {
+    name,
+    model: { kind: 'paced', profile: { kind: 'constant', ratePerSecond: 100 }, arrivals: 'poisson' },
+    duration: { atLeastMs: 30_000, atMostMs: 120_000 },
+    warmup: { atLeastMs: 0, atMostMs: 0 },
+    data: {},
+    scenarios: [{ name: 'home', weight: 1, steps: [{ method: 'GET', path: '/' }] }],
+    headers: {},
+    auth: null,
+    timeouts: DEFAULT_TIMEOUTS,
+    safety: { methods: SAFE_METHODS, abortIf: null },
+    ...extra,
+  }
+}
+
+/** Isolated at the canary, against a drained peer where a clause compares; measured by the load `visits`. */
+export function aGate(name: string, clauses: readonly string[], extra: Partial<GateSettings> = {}): GateSettings {
+  const pass = clauses.map(clauseOf)
+  return {
+    name,
+    source: {
+      kind: 'load',
+      load: 'visits',
+      at: { kind: 'canary' },
+      when: 'isolated',
+      baseline: pass.some(isRelative) ? { kind: 'drained-peer', restart: false, insist: false } : null,
+    },
+    pass,
+    confidence: DEFAULT_CONFIDENCE,
+    onInconclusive: DEFAULT_ON_INCONCLUSIVE,
+    onInvalid: DEFAULT_ON_INVALID,
+    ...extra,
+  }
+}
+
+function clauseOf(text: string): Clause {
+  const parsed = parseClause(text)
+  if ('clause' in parsed) return parsed.clause
+  throw new Error(`${text}: ${parsed.problem}`)
 }

@@ -6,7 +6,7 @@ import { RollgateError } from '../../src/domain/error.ts'
 import type { DurableEvent, RolloutEvent, Stamped } from '../../src/domain/event.ts'
 import type { HealthSettings } from '../../src/domain/health.ts'
 import type { LedgerEntry } from '../../src/domain/ledger.ts'
-import type { Control, ExecuteContext, HostPort, Journal, Ports } from '../../src/domain/ports.ts'
+import type { Control, ExecuteContext, GateAt, HostPort, Journal, Ports } from '../../src/domain/ports.ts'
 
 export class Crash extends Error {}
 
@@ -29,6 +29,8 @@ export type World = {
   /** Operations that fail: `web-1:drain`, `web-2:hook`; each as often as its number says. */
   readonly faults: Map<string, number>
   readonly violations: string[]
+  /** What a gate finds. */
+  gateSays: (gate: string, hosts: readonly string[]) => 'pass' | 'fail' | 'inconclusive' | 'invalid'
   /** Hosts with an armed dead-man timer. */
   readonly timers: Set<string>
   /** false: the hosts are behind no balancer. */
@@ -57,6 +59,7 @@ export function makeWorld(names: readonly string[], release: string | null, minR
   return {
     hosts: new Map(hosts),
     bad: new Set(),
+    gateSays: () => 'pass',
     faults: new Map(),
     violations: [],
     timers: new Set(),
@@ -253,6 +256,14 @@ function imaginaryGuard(world: World): Guard {
   }
 }
 
+const DECISIONS = { pass: 'promote', fail: 'stop', inconclusive: 'pause', invalid: 'stop' } as const
+
+/** As the real port does it: the first old host is taken out as control, where the gate wants one. */
+async function withControl<T>(at: GateAt, work: () => Promise<T>): Promise<T> {
+  const [control] = at.old
+  return at.borrows && control !== undefined ? at.borrow(control, work) : work()
+}
+
 export type Harness = {
   readonly context: ExecuteContext
   readonly journal: Stamped<DurableEvent>[]
@@ -308,8 +319,11 @@ export function makeHarness(
       if (fails(world, `local:${hook.name}`)) throw new RollgateError('E_HOOK', `hook ${hook.name} failed`)
     },
     approve: options.approve ?? (async () => 'unanswered'),
-    gate: async () => ({ verdict: 'pass', decision: 'promote', summary: 'imaginary', clauses: [] }),
-    calibrate: async () => 'imaginary',
+    gate: async (name, at) => {
+      const measured = await withControl(at, async () => world.gateSays(name, at.hosts))
+      return { decision: DECISIONS[measured], verdict: measured, summary: `${name} says ${measured}`, clauses: [] }
+    },
+    calibrate: (_name, at) => withControl(at, async () => 'calibrated'),
     probeSeen: options.probe ?? (() => null),
   }
   let written = 0

@@ -1,0 +1,161 @@
+// A gate that measured nothing can never pass, whatever it rests on; and each says why. The real command, on a configuration
+// whose hosts are never reached: only the gates' own sources are.
+
+import { writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { aPlace, documentOf, type Place, run } from '../cli/cli.ts'
+
+let place: Place
+let empty: { readonly url: string; close(): Promise<unknown> }
+let hung: { readonly url: string; close(): Promise<unknown> }
+
+async function serve(answer: Parameters<typeof createServer>[1]) {
+  const server = createServer(answer)
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => {
+      server.closeAllConnections()
+      return new Promise((done) => server.close(done))
+    },
+  }
+}
+
+async function deadUrl(): Promise<string> {
+  const server = await serve(() => undefined)
+  await server.close()
+  return server.url
+}
+
+const FILE = (gates: string): string => `app: shop
+artifact: { path: dist }
+hosts: { web-1: { address: 127.0.0.1 } }
+release: { root: /srv/shop }
+service: { kind: systemd, unit: shop }
+health: { http: { port: 8080 } }
+loads:
+  visits: { rate: 50/s, duration: 3s, warmup: 0s, requests: [{ get: / }] }
+  flood: { rate: 50/s, duration: 3s, warmup: 0s, max_in_flight: 1, requests: [{ get: / }] }
+gates:
+${gates}
+`
+
+beforeAll(async () => {
+  place = aPlace()
+  empty = await serve((request, response) => {
+    request.resume()
+    response.setHeader('content-type', 'application/json')
+    response.end('{"status":"success","data":{"resultType":"vector","result":[]}}')
+  })
+  // Takes the request and never answers.
+  hung = await serve((request) => void request.resume())
+})
+
+afterAll(async () => {
+  await Promise.all([empty.close(), hung.close()])
+  place.remove()
+})
+
+describe('a gate that measured nothing', () => {
+  const once = 'on_invalid: { retry: 0 }'
+  test.each<[string, (urls: { readonly dead: string; readonly empty: string; readonly hung: string }) => string, string]>([
+    ['a dead target', ({ dead }) => `load: visits, at: "${dead}", pass: [errors < 99%], ${once}`, 'has not answered one of'],
+    [
+      'a target that never answers',
+      ({ hung: url }) => `load: visits, at: "${url}", pass: ["rps >= 1% of offered"], ${once}`,
+      'has not answered one of',
+    ],
+    [
+      'requests that were all shed',
+      ({ hung: url }) => `load: flood, at: "${url}", pass: [errors < 99%], ${once}`,
+      'has not answered one of',
+    ],
+    ['an empty Prometheus', ({ empty: url }) => `prometheus: { url: "${url}", query: up }, pass: [value < 1], ${once}`, 'no series'],
+    [
+      'a Prometheus that is not there',
+      ({ dead }) => `prometheus: { url: "${dead}", query: up }, pass: [value < 1], ${once}`,
+      'cannot be asked',
+    ],
+    ['a command that is not there', () => `command: no-such-command-anywhere, ${once}`, 'not found'],
+    ['a command that does not end', () => `command: { run: "sleep 60", timeout: 1s }, ${once}`, 'did not end in time'],
+    ['a command that is killed', () => `command: "kill -9 $$", ${once}`, 'ended by'],
+    ['an import without a sample', () => `import: { format: hey, path: empty.csv }, pass: [p95 < 1s], ${once}`, ''],
+    ['an import of a file that is not there', () => `import: { format: k6, path: missing.json }, pass: [p95 < 1s], ${once}`, ''],
+  ])('%s: INVALID, exit 11', { timeout: 60_000 }, async (_what, gate, why) => {
+    writeFileSync(
+      join(place.directory, 'empty.csv'),
+      'response-time,DNS+dialup,DNS,Request-write,Response-delay,Response-read,status-code,offset\n',
+    )
+    writeFileSync(
+      join(place.directory, 'rollgate.yml'),
+      FILE(`  g: { ${gate({ dead: await deadUrl(), empty: empty.url, hung: hung.url })} }`),
+    )
+    const result = await run(['gate', 'g', '--json'], place, { measures: true })
+    const document = documentOf(result)
+    expect(document, result.stderr).toMatchObject({ verdict: 'invalid', exitCode: 11, decision: 'stop', error: { code: 'E_LOAD_INVALID' } })
+    expect(String(document.reason)).toContain(why)
+    expect(result.code).toBe(11)
+  })
+
+  test('an approval that nobody answers: INCONCLUSIVE, exit 8, whatever --yes says', async () => {
+    writeFileSync(join(place.directory, 'rollgate.yml'), FILE('  g: { approval: Ship it? }'))
+    const result = await run(['gate', 'g', '--json', '--yes'], place)
+    expect(documentOf(result)).toMatchObject({ verdict: 'inconclusive', exitCode: 8, decision: 'pause' })
+  })
+})
+
+describe('a gate that measured something', () => {
+  test('passes, is kept, explained, and judged under other limits', { timeout: 120_000 }, async () => {
+    writeFileSync(
+      join(place.directory, 'rollgate.yml'),
+      FILE(`  g: { load: visits, at: "${empty.url}", pass: [errors < 10%, p50 < 2s], on_invalid: { retry: 3 } }`),
+    )
+    const result = await run(['gate', '--json'], place, { measures: true })
+    const document = documentOf(result)
+    expect(document, result.stderr).toMatchObject({ verdict: 'pass', exitCode: 0, gate: 'g', decision: 'promote' })
+    const id = String(document.run)
+    const explained = await run(['gate', 'explain', id, '--json'], place)
+    expect(documentOf(explained)).toMatchObject({ exitCode: 0, gates: [{ gate: 'g', verdict: 'pass', kept: 'pass', differences: [] }] })
+    const other = await run(['gate', 'whatif', id, '--margin', 'p50=0.01ms', '--json'], place)
+    expect(documentOf(other)).toMatchObject({ exitCode: 0, gates: [{ gate: 'g', verdict: 'fail', kept: 'pass' }] })
+    expect(await run(['gate', 'explain', 'nosuchrun'], place)).toMatchObject({ code: 2 })
+    expect(await run(['gate', 'whatif', id, '--margin', 'nonsense'], place)).toMatchObject({ code: 2 })
+  })
+
+  test('says no with its numbers, exit 7; --exit-zero for a shadow job', { timeout: 120_000 }, async () => {
+    writeFileSync(join(place.directory, 'rollgate.yml'), FILE('  g: { command: "echo broken; exit 3" }'))
+    const result = await run(['gate', 'g'], place)
+    expect(result).toMatchObject({ code: 7 })
+    expect(result.stdout + result.stderr).toContain('exit 3')
+    expect(await run(['gate', 'g', '--exit-zero'], place)).toMatchObject({ code: 0 })
+  })
+
+  test('names what it does not know', async () => {
+    writeFileSync(join(place.directory, 'rollgate.yml'), FILE('  g: { command: "true" }\n  h: { command: "true" }'))
+    expect(await run(['gate', 'x'], place)).toMatchObject({ code: 2, stderr: expect.stringContaining('gates: g, h') })
+    expect(await run(['gate'], place)).toMatchObject({ code: 2, stderr: expect.stringContaining('which gate?') })
+    const planned = await run(['gate', 'plan', '--json'], place)
+    expect(documentOf(planned)).toMatchObject({
+      exitCode: 0,
+      gates: [
+        { gate: 'g', problems: [] },
+        { gate: 'h', problems: [] },
+      ],
+    })
+  })
+})
+
+test('gate plan refuses what cannot be decided, and says what would suffice', async () => {
+  writeFileSync(
+    join(place.directory, 'rollgate.yml'),
+    FILE('  g: { load: visits, against: { baseline: drained-peer }, pass: [errors < 0.01%, p99 <= baseline + 5%] }'),
+  )
+  const result = await run(['gate', 'plan', '--json'], place)
+  const document = documentOf(result)
+  expect(document).toMatchObject({ exitCode: 3, error: { code: 'E_REFUSED' } })
+  const [gate] = document.gates as readonly { readonly problems: readonly string[] }[]
+  expect(gate?.problems.join('\n')).toMatch(/errors < 0\.01% cannot be decided in 3 s at 50\/s: plan about [\d.]+ min, or [\d,]+\/s/)
+})
