@@ -76,6 +76,8 @@ export type ReportData = {
   readonly kind: 'load' | 'gate' | 'rollout'
   /** `load checkout`, `deploy r42-9f3ab2c1 to shop (production)`. */
   readonly title: string
+  /** The same for every run of its kind, so that metrics of today and yesterday are one series: `deploy shop (production)`. */
+  readonly name: string
   /** The run's or the rollout's. */
   readonly id: string
   /** ISO 8601, the operator's clock. */

@@ -18,6 +18,8 @@ export type RolloutGate = {
 export type RolloutAbout = {
   /** `deploy r42-9f3ab2c1 to shop (production)`. */
   readonly title: string
+  /** `deploy shop (production)`. */
+  readonly name: string
   readonly at: string
   readonly by: string | null
   readonly rollgate: string
@@ -36,6 +38,7 @@ export function reportOfRollout(document: RolloutDocument, about: RolloutAbout):
     version: 1,
     kind: 'rollout',
     title: about.title,
+    name: about.name,
     id: rollout ?? 'none',
     at: about.at,
     durationMs,
