@@ -1,4 +1,4 @@
-// The page of a past rollout or load test, from what this machine keeps. An id may be shortened as long as it is the only
+// The page of a past rollout, load test or gate, from what this machine keeps. An id may be shortened as long as it is the only
 // one; without any it is the newest.
 import { resolve } from 'node:path'
 import type { ReportDocument } from '../domain/document.ts'
@@ -8,6 +8,7 @@ import { reportPage } from '../render/report/page.ts'
 import { when } from '../render/words.ts'
 import { cleanText } from '../util/text.ts'
 import type { AppContext } from './context.ts'
+import { keptGates, readGate } from './gate-record.ts'
 import { keptLoads, loadsFolder, readLoad } from './load-record.ts'
 import { replace } from './reports.ts'
 import { keptRollouts, readRollout } from './rollout-record.ts'
@@ -18,7 +19,7 @@ export type ReportCommandOptions = {
   readonly out?: string
 }
 
-type Kept = { readonly id: string; readonly kind: 'load' | 'rollout'; readonly atMs: number; read(): Promise<ReportData> }
+type Kept = { readonly id: string; readonly kind: 'load' | 'gate' | 'rollout'; readonly atMs: number; read(): Promise<ReportData> }
 
 const SHORTEST = 4
 const LISTED = 8
@@ -44,9 +45,11 @@ export async function report(options: ReportCommandOptions, context: AppContext)
   return { ...document, file: path }
 }
 
-async function everything({ env, version }: AppContext): Promise<readonly Kept[]> {
+async function everything(context: AppContext): Promise<readonly Kept[]> {
+  const { env } = context
   const folder = loadsFolder(env)
   const [loads, rollouts] = await Promise.all([keptLoads(folder), keptRollouts(env)])
+  const gates = await keptGates(env, new Set(rollouts.map(({ id }) => id)))
   return [
     ...loads.map(({ id, atMs }): Kept => ({ id, kind: 'load', atMs, read: async () => (await readLoad(folder, id)).data })),
     ...rollouts.map(
@@ -54,16 +57,17 @@ async function everything({ env, version }: AppContext): Promise<readonly Kept[]
         id: rollout.id,
         kind: 'rollout',
         atMs: rollout.atMs,
-        read: async () => (await readRollout(rollout, version)).data,
+        read: async () => (await readRollout(rollout, context)).data,
       }),
     ),
+    ...gates.map((gate): Kept => ({ id: gate.id, kind: 'gate', atMs: gate.atMs, read: () => readGate(gate, context) })),
   ].toSorted((a, b) => b.atMs - a.atMs)
 }
 
 function choose(id: string | undefined, all: readonly Kept[]): Kept {
   const [newest] = all
   if (newest === undefined)
-    throw new RollgateError('E_USAGE', 'there is nothing to report: this machine keeps no load test and no rollout', {
+    throw new RollgateError('E_USAGE', 'there is nothing to report: this machine keeps no load test, no gate and no rollout', {
       hints: ['rollgate load --url http://127.0.0.1:8080/', 'rollgate history   (what the hosts remember)'],
     })
   if (id === undefined) return newest
@@ -76,7 +80,7 @@ function choose(id: string | undefined, all: readonly Kept[]): Kept {
     .map((one) => `${one.id}   (${one.kind}, ${when(new Date(one.atMs).toISOString())})`)
   throw new RollgateError(
     'E_USAGE',
-    `${cleanText(id, 60)} ${only === undefined ? 'is kept by this machine neither as a load test nor as a rollout' : `may be one of ${found.length}`}`,
+    `${cleanText(id, 60)} ${only === undefined ? 'is no load test, gate or rollout that this machine keeps' : `may be one of ${found.length}`}`,
     {
       hints: shown.map((line) => `rollgate report ${line}`),
     },

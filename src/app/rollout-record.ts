@@ -9,30 +9,32 @@ import type { Plan } from '../domain/plan.ts'
 import type { ReportData } from '../domain/report.ts'
 import { listJournals, readJournal } from '../journal/file.ts'
 import { replay } from '../journal/replay.ts'
-import { reportOfRollout } from '../render/report/from-rollout.ts'
+import { type RolloutGate, reportOfRollout } from '../render/report/from-rollout.ts'
 import { intentWords } from '../render/tell.ts'
+import type { AppContext } from './context.ts'
 import { rolloutDocument } from './documents.ts'
-import { homeDirectory } from './home.ts'
+import { openKept, stateDirectory } from './gates/kept.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
-export type KeptRollout = { readonly id: string; readonly folder: string; readonly atMs: number }
-
-function stateFolder(env: Env): string {
-  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
-  return join(state, 'rollgate')
+export type KeptRollout = {
+  readonly id: string
+  /** Of the app, under the state folder. */
+  readonly app: string
+  readonly folder: string
+  readonly atMs: number
 }
 
 /** Rollouts of every app that were journalled on this machine, the newest first. */
 export async function keptRollouts(env: Env): Promise<readonly KeptRollout[]> {
-  const base = stateFolder(env)
+  const base = stateDirectory(env)
   const apps = await readdir(base).catch(() => [])
   const found = await Promise.all(
     apps.map(async (app): Promise<readonly KeptRollout[]> => {
       const folder = join(base, app, 'rollouts')
       const ids = await listJournals(folder)
       return Promise.all(
-        ids.map(async (id) => ({ id, folder, atMs: (await stat(join(folder, `${id}.jsonl`)).catch(() => null))?.mtimeMs ?? 0 })),
+        ids.map(async (id) => ({ id, app, folder, atMs: (await stat(join(folder, `${id}.jsonl`)).catch(() => null))?.mtimeMs ?? 0 })),
       )
     }),
   )
@@ -54,16 +56,44 @@ export async function keepRollout({ folder, id }: KeptRollout, document: Rollout
 
 /** @throws RollgateError E_STATE_VERSION, E_BUG for a journal that is damaged in the middle */
 export async function readRollout(
-  { folder, id }: KeptRollout,
-  rollgate: string,
+  kept: KeptRollout,
+  { env, version }: Pick<AppContext, 'env' | 'version'>,
 ): Promise<{ readonly data: ReportData; readonly document: RolloutDocument }> {
+  const { folder, id } = kept
   const events = await readJournal(folder, id)
   const document = (await readKept(join(folder, `${id}.json`))) ?? documentOf(events)
-  return { data: rolloutReport(document, events, rollgate), document }
+  return { data: rolloutReport(document, events, await gatesOf(kept, events, env), version), document }
 }
 
-/** @param events of the journal; none: nothing was begun */
-export function rolloutReport(document: RolloutDocument, events: readonly Stamped<DurableEvent>[], rollgate: string): ReportData {
+/** The gates of a rollout as far as their evidence is on this machine, in the order in which they were judged. */
+export async function gatesOf(
+  { app, id }: KeptRollout,
+  events: readonly Stamped<DurableEvent>[],
+  env: Env,
+): Promise<readonly RolloutGate[]> {
+  const records = await openKept(env, { app, environment: null })
+    .records(id)
+    .catch(() => [])
+  const judged = events.filter((event) => event.type === 'gate.judged')
+  // Of a rollout that went on elsewhere the first ones may be missing on either side: the last ones belong together.
+  const left = new Map<string, string[]>()
+  for (const { gate, batch } of judged) left.set(gate, [...(left.get(gate) ?? []), batch])
+  return records
+    .toReversed()
+    .map(({ record }) => ({ record, batch: left.get(record.gate)?.pop() ?? '?', startedAt: record.startedAt ?? null }))
+    .toReversed()
+}
+
+/**
+ * @param events of the journal; none: nothing was begun
+ * @param gates as they were kept
+ */
+export function rolloutReport(
+  document: RolloutDocument,
+  events: readonly Stamped<DurableEvent>[],
+  gates: readonly RolloutGate[],
+  rollgate: string,
+): ReportData {
   const opened = events.find((event) => event.type === 'rollout.opened')
   return reportOfRollout(document, {
     title: opened === undefined ? document.command : intentWords(opened.plan),
@@ -72,7 +102,7 @@ export function rolloutReport(document: RolloutDocument, events: readonly Stampe
     by: opened?.by ?? null,
     rollgate,
     events,
-    gates: [],
+    gates,
   })
 }
 

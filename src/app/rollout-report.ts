@@ -4,7 +4,7 @@ import type { PlanDocument, RolloutDocument } from '../domain/document.ts'
 import { readJournal } from '../journal/file.ts'
 import type { AppContext } from './context.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
-import { findRollout, keepRollout, rolloutReport } from './rollout-record.ts'
+import { findRollout, gatesOf, keepRollout, rolloutReport } from './rollout-record.ts'
 import { createTelling } from './telling.ts'
 
 /** @throws RollgateError E_USAGE when a report could not be written, before anything is done; whatever `work` throws */
@@ -23,6 +23,7 @@ export async function withReport<D extends RolloutDocument | PlanDocument>(
   if (!isWanted && document.gates.length === 0) return document
   const events = kept === null ? [] : await readJournal(kept.folder, kept.id).catch(() => [])
   const { emit } = createTelling(rollout ?? document.command, context.renderers, () => new Date())
-  await writeReports({ data: rolloutReport(document, events, context.version), document, options }, context, emit)
+  const gates = kept === null ? [] : await gatesOf(kept, events, context.env)
+  await writeReports({ data: rolloutReport(document, events, gates, context.version), document, options }, context, emit)
   return document
 }

@@ -5,13 +5,13 @@ import { Args, Flags } from './oclif.ts'
 
 export default class Report extends RollgateCommand {
   static override description =
-    'Makes the page of a past rollout or load test, from what this machine keeps of it: one HTML file that needs nothing from anywhere.'
+    'Makes the page of a past rollout, load test or gate, from what this machine keeps of it: one HTML file that needs nothing from anywhere.'
   static override examples = [
     'The newest:\nrollgate report',
     'rollgate report 46430f',
     'Into a file:\nrollgate report 46430f00 --out report.html',
   ]
-  static override args = { id: Args.string({ description: 'Of a rollout or a load test; its beginning will do [the newest]' }) }
+  static override args = { id: Args.string({ description: 'Of a rollout, a load test or a gate; its beginning will do [the newest]' }) }
   static override flags = {
     out: Flags.string({ helpValue: 'FILE', description: 'Where to; - for stdout [rollgate-ID.html]' }),
   }

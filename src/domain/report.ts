@@ -65,6 +65,8 @@ export type ReportRollout = {
   readonly outcome: string
   readonly hosts: readonly ReportHost[]
   readonly probe: { readonly sent: number; readonly failed: number; readonly worstGapMs: number } | null
+  /** Each step that lost requests lie behind, in a sentence. */
+  readonly losses: readonly string[]
   readonly minReadySeen: number | null
   /** Of all hosts, in the rollout's own seconds. */
   readonly steps: readonly { readonly second: number; readonly host: HostName; readonly label: string; readonly failed: boolean }[]

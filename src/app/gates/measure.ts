@@ -42,7 +42,7 @@ export type Measuring = GateWork & {
 
 export type Measured = { readonly record: GateRecord; readonly decision: GateResult['decision']; readonly byPolicy: boolean }
 
-type Attempt = { readonly evidence: Evidence; readonly report: GateReport }
+type Attempt = { readonly evidence: Evidence; readonly report: GateReport; readonly startedAt?: string }
 
 /** A server that could not be asked, or a command that could not run, is given a moment. */
 const BETWEEN_ATTEMPTS_MS = 2_000
@@ -52,10 +52,13 @@ const OUTPUT_LINES = 40
 export async function measureGate(gate: GateSettings, of: Measuring, signal: AbortSignal): Promise<Measured> {
   let course: Course = STARTED
   for (;;) {
-    const { evidence, report } = await attempt(gate, of, signal)
+    const { evidence, report, startedAt } = await attempt(gate, of, signal)
     // Longer is what the load has been already, as long as it was planned for.
     const next = nextOf(gate, { ...course, extensions: gate.onInconclusive.extend }, report)
-    const record: GateRecord = { version: 1, gate: gate.name, settingsHash: hashOf(gate), discarded: course.discarded, evidence, report }
+    const record: GateRecord = {
+      ...{ version: 1, gate: gate.name, settingsHash: hashOf(gate), discarded: course.discarded, evidence, report },
+      ...(startedAt === undefined ? {} : { startedAt }),
+    }
     switch (next.kind) {
       case 'afresh':
         course = next.course
@@ -115,8 +118,8 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
       seed,
     })
   try {
-    return await withArms(gate, source, of.place, of, signal, async (arms) =>
-      measureByLoad({
+    return await withArms(gate, source, of.place, of, signal, async (arms) => {
+      const { evidence, report, result } = await measureByLoad({
         gatePlan: planned(arms),
         load: {
           settings: load,
@@ -128,8 +131,9 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
         ...{ extend: gate.onInconclusive.extend, signal },
         onProgress: (progress) =>
           of.emit({ type: 'gate.progress', gate: gate.name, ...(of.place.step === undefined ? {} : { step: of.place.step }), progress }),
-      }),
-    )
+      })
+      return { evidence, report, startedAt: result.startedAt }
+    })
   } catch (error) {
     const info = errorInfo(error)
     if (!CANNOT.has(info.code)) throw error

@@ -62,7 +62,9 @@ export function reportOfRollout(document: RolloutDocument, about: RolloutAbout):
         ...{ name: host.name, from: host.from, to: host.to, phase: host.phase, durationMs: host.durationMs },
         error: host.error === undefined ? null : `${host.error.message} (${host.error.code})`,
       })),
-      ...{ probe, minReadySeen, next },
+      probe: probe === null ? null : { sent: probe.sent, failed: probe.failed, worstGapMs: probe.worstGapMs },
+      losses: probe?.losses ?? [],
+      ...{ minReadySeen, next },
       steps: stepsOf(about.events, began),
     },
   }

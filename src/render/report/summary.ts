@@ -53,6 +53,8 @@ function page(data: ReportData, most: number): string {
     escapeText(sentence),
     '',
     ...(rollout === null ? [] : hostTable(rollout, most)),
+    ...(rollout?.losses ?? []).slice(0, Math.min(most, 20)).map((loss) => `- ${escapeText(loss)}`),
+    ...((rollout?.losses.length ?? 0) > 0 ? [''] : []),
     ...measurements.slice(0, most).flatMap((measurement) => part(measurement, measurements.length > 1 || rollout !== null, most)),
     ...(measurements.length > most ? [`and ${measurements.length - most} more gates`, ''] : []),
     ...folded(

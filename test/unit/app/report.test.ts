@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { AppContext } from '../../../src/app/context.ts'
+import { openKept } from '../../../src/app/gates/kept.ts'
 import { keepLoad } from '../../../src/app/load-record.ts'
 import { report } from '../../../src/app/report.ts'
 import { findRollout, keepRollout, readRollout } from '../../../src/app/rollout-record.ts'
@@ -133,7 +134,7 @@ describe('report', () => {
     journal('46431f00', 'succeeded', { atMs: 2_000_000 })
     await expect(report({ id: 'nothing\x1b[2J' }, context())).rejects.toMatchObject({
       code: 'E_USAGE',
-      message: 'nothing is kept by this machine neither as a load test nor as a rollout',
+      message: 'nothing is no load test, gate or rollout that this machine keeps',
       hints: [expect.stringContaining('rollgate report 46431f00   (rollout'), expect.stringContaining('46430f00')],
     })
     await expect(report({ id: '4643' }, context())).rejects.toMatchObject({ code: 'E_USAGE', message: '4643 may be one of 2' })
@@ -166,6 +167,49 @@ describe('report', () => {
   })
 })
 
+describe('what was measured by gates', () => {
+  const record = samples.gateRecord({ canary: { ms: 61 }, old: samples.GOOD, seconds: 60 })
+
+  it('is in the page of its rollout, each beside the batch that it judged, with the steps of that time as marks', async () => {
+    journal('46430f00', 'rolled-back')
+    const [opened] = recorded('rolled-back')
+    const kept = openKept(context().env, { app: 'shop', environment: 'production' })
+    await kept.record('46430f00', { ...record, startedAt: opened?.at ?? '' })
+    await kept.record('46430f00', samples.commandRecord())
+    const judged = (gate: string, batch: string) => ({
+      ...opened,
+      seq: 900,
+      type: 'gate.judged',
+      step: `${batch}/gate`,
+      gate,
+      batch,
+      verdict: 'fail',
+      summary: 'no',
+    })
+    const path = join(rollouts(), '46430f00.jsonl')
+    const lines = [judged('canary', 'first one, judged elsewhere'), judged('canary', 'canary'), judged('smoke', 'batch 2')]
+    writeFileSync(path, readFileSync(path, 'utf8') + lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    await report({ out: 'x.html' }, context())
+    const page = readFileSync(join(home, 'x.html'), 'utf8')
+    expect(page).toContain('gate canary (canary)')
+    expect(page).toContain('gate smoke (batch 2)')
+    expect(page).toMatch(/<li>\d+ s: web-1 restarted<\/li>/)
+    // Of the gate that was judged elsewhere there is its verdict.
+    expect(page).toContain('gate canary (first one, judged elsewhere)')
+    expect(page).toContain('its evidence is not on this machine')
+  })
+
+  it('has a page of its own where it was no rollout', async () => {
+    journal('46430f00', 'succeeded', { atMs: 1_000_000 })
+    const kept = openKept(context().env, { app: 'shop', environment: null })
+    await kept.record('46430f00', record)
+    await kept.record('9999aaaa', { ...record, startedAt: samples.AT })
+    expect(await report({}, context())).toMatchObject({ id: '9999aaaa', kind: 'gate', title: 'gate canary', verdict: 'fail' })
+    expect(readFileSync(join(home, 'rollgate-9999aaaa.html'), 'utf8')).toContain('rollgate gate explain 9999aaaa')
+    expect(await report({ id: '46430f00' }, context())).toMatchObject({ kind: 'rollout' })
+  })
+})
+
 describe('a rollout with its report', () => {
   const document = samples.rolloutDocument([])
 
@@ -175,7 +219,7 @@ describe('a rollout with its report', () => {
     expect(done).toBe(document)
     const kept = await findRollout(context().env, '46430f00')
     if (kept === null) throw new Error('it is kept')
-    expect((await readRollout(kept, '0.1.0')).document).toEqual(document)
+    expect((await readRollout(kept, context())).document).toEqual(document)
     expect(readdirSync(home)).toEqual(['state'])
   })
 
@@ -184,7 +228,7 @@ describe('a rollout with its report', () => {
     const kept = await findRollout(context().env, '46430f00')
     if (kept === null) throw new Error('it is kept')
     writeFileSync(join(kept.folder, '46430f00.json'), 'half a rec')
-    expect((await readRollout(kept, '0.1.0')).document.outcome).toBe('succeeded')
+    expect((await readRollout(kept, context())).document.outcome).toBe('succeeded')
     await keepRollout({ ...kept, folder: join(home, 'nowhere') }, document)
   })
 
