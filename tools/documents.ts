@@ -286,6 +286,15 @@ export const documents = {
     secrets: list(text),
     written: nullable(text),
   }),
+  report: document('report', {
+    ...base,
+    id: text,
+    kind: words('load', 'gate', 'rollout'),
+    title: text,
+    verdict: verdictWord(),
+    sentence: text,
+    file: nullable(text),
+  }),
   selftest: document('load selftest', {
     ...base,
     ceilingPerSecond: nullable(number),

@@ -6,7 +6,6 @@ import type { DurableEvent, Stamped } from '../domain/event.ts'
 import type { HostPhase } from '../domain/ledger.ts'
 import { exitCodeOf, type Outcome } from '../domain/outcome.ts'
 import type { Plan, Refusal, Step, Track } from '../domain/plan.ts'
-import type { Run } from '../execute/run.ts'
 
 export function documentError(info: ErrorInfo): NonNullable<BaseDocument['error']> {
   const { hints, exitCode: _, ...rest } = info
@@ -18,12 +17,22 @@ export function problemsOf(error: unknown): Pick<BaseDocument, 'problems'> {
   return error instanceof ConfigError ? { problems: error.problems } : {}
 }
 
+/** As far as a document tells of it: a run that goes on has it, and so has a journal that is read again. */
+export type Ran = {
+  readonly release: string | null
+  readonly done: ReadonlySet<string>
+  readonly touched: ReadonlySet<string>
+  readonly minReadySeen: number | null
+  readonly failed: ReadonlyMap<string, ErrorInfo>
+  readonly stuck: ReadonlyMap<string, ErrorInfo>
+}
+
 export type RolloutResult = {
   readonly command: string
   readonly outcome: Outcome
   readonly rollout: string | null
   readonly plan: Plan | null
-  readonly run: Run | null
+  readonly run: Ran | null
   readonly probe: RolloutDocument['probe']
   readonly events: readonly Stamped<DurableEvent>[]
   readonly durationMs: number
@@ -54,7 +63,7 @@ export function rolloutDocument(result: RolloutResult): RolloutDocument {
   }
 }
 
-function hostsOf(plan: Plan, run: Run | null, events: readonly Stamped<DurableEvent>[]): readonly RolloutHost[] {
+function hostsOf(plan: Plan, run: Ran | null, events: readonly Stamped<DurableEvent>[]): readonly RolloutHost[] {
   const moved = plan.batches
     .flatMap((batch) => batch.tracks)
     .map((track): RolloutHost => {
@@ -97,7 +106,7 @@ const REACHED: Readonly<Record<Step['kind'], HostPhase>> = {
 }
 
 /** How far a host got, by the last step that ended; its way back counts when one was begun. */
-export function phaseOf(track: Track, run: Run | null): HostPhase {
+export function phaseOf(track: Track, run: Ran | null): HostPhase {
   if (run === null) return 'staged'
   const undone = track.undo.some((step) => run.touched.has(step.id)) || run.touched.has(`${track.host}/undo/enable`)
   const steps = undone
@@ -116,7 +125,7 @@ function durationOf(track: Track, events: readonly Stamped<DurableEvent>[]): num
 }
 
 /** "Now": the state after a failure, in one sentence. */
-function stateNow(outcome: Outcome, plan: Plan | null, run: Run | null): string | null {
+function stateNow(outcome: Outcome, plan: Plan | null, run: Ran | null): string | null {
   const touched =
     plan?.batches.flatMap((batch) => batch.tracks).filter((track) => track.steps.some((step) => run?.touched.has(step.id) === true)) ?? []
   switch (outcome.kind) {

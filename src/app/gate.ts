@@ -9,6 +9,8 @@ import type { Facts, ReachableHost } from '../domain/facts.ts'
 import { calibrationMs, type GateRecord, type GateSettings } from '../domain/gate.ts'
 import type { HostName } from '../domain/host.ts'
 import { clausesOf, explain, whatIf, withMargins } from '../gate/what-if.ts'
+import { reportOfGate } from '../render/report/from-gate.ts'
+import { quote } from '../util/shell.ts'
 import { openSession } from './compose.ts'
 import { loadConfigOf } from './config.ts'
 import type { AppContext } from './context.ts'
@@ -18,6 +20,7 @@ import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import { planGates } from './gates/planning.ts'
 import { VERDICT_EXITS } from './load.ts'
+import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { look } from './rollout.ts'
 import type { Session } from './session.ts'
 import { createTelling } from './telling.ts'
@@ -29,11 +32,13 @@ export type GateOptions = {
   readonly baseline?: readonly string[]
   /** Exit 0 whatever the verdict. */
   readonly exitZero?: boolean
-}
+} & ReportOptions
 
 /** @throws RollgateError E_USAGE, E_CANCELLED; whatever reaching a host throws */
 export async function gate(options: GateOptions, context: AppContext): Promise<GateDocument> {
+  await checkReports(options, context)
   const run = randomBytes(4).toString('hex')
+  const began = new Date()
   const { emit } = createTelling(run, context.renderers, () => new Date())
   const session = await openSession(context, { emit })
   try {
@@ -55,10 +60,35 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
       signal,
     )
     const path = await kept.record(run, record)
-    return gateDocument('gate', run, record, { decision, evidence: path, exitZero: options.exitZero === true })
+    const document = gateDocument('gate', run, record, { decision, evidence: path, exitZero: options.exitZero === true })
+    const data = reportOfGate(record, {
+      ...{ id: run, at: began.toISOString(), durationMs: Date.now() - began.getTime(), rollgate: context.version },
+      facts: [
+        {
+          label: 'app',
+          value: session.config.environment === null ? session.config.app : `${session.config.app} (${session.config.environment})`,
+        },
+      ],
+      words: gateWords(options, settings.name, session.config.environment),
+    })
+    await writeReports({ data, document, options }, context, emit)
+    return document
   } finally {
     await session.close()
   }
+}
+
+/** The words after `rollgate` that do it again. */
+function gateWords({ canary = [], baseline = [] }: GateOptions, name: string, environment: string | null): readonly string[] {
+  const flag = (word: string, values: readonly string[]) => (values.length === 0 ? [] : [word, values.join(',')])
+  const words = [
+    'gate',
+    name,
+    ...flag('-e', environment === null ? [] : [environment]),
+    ...flag('--canary', canary),
+    ...flag('--baseline', baseline),
+  ]
+  return words.map(quote)
 }
 
 function gateDocument(

@@ -12,7 +12,7 @@ import { type LoadAbout, reportOfLoad } from '../render/report/from-load.ts'
 import { withoutQuery } from '../render/report/words.ts'
 import { quote } from '../util/shell.ts'
 import type { AppContext } from './context.ts'
-import { homeDirectory } from './home.ts'
+import { stateDirectory } from './gates/kept.ts'
 import type { LoadOptions } from './load.ts'
 import type { Where } from './load-where.ts'
 
@@ -20,8 +20,7 @@ export type LoadRecord = { readonly version: 1; readonly document: LoadDocument;
 
 /** `$XDG_STATE_HOME/rollgate/loads`. */
 export function loadsFolder(env: Readonly<Record<string, string | undefined>>): string {
-  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
-  return join(state, 'rollgate', 'loads')
+  return join(stateDirectory(env), 'loads')
 }
 
 /** @param slices the file with the slices; null: nothing could be kept */

@@ -114,7 +114,7 @@ export async function writeReports({ data, document, options }: Finished, contex
     await attempt('the push gateway did not take the metrics', () =>
       pushMetrics({
         gateway: pushGateway,
-        labels: { job: 'rollgate', instance: data.title },
+        labels: { job: 'rollgate', instance: data.name },
         text: metricsOf(data),
         signal: context.signal,
       }),

@@ -272,14 +272,14 @@ async function confirm(context: AppContext, session: Session, plan: Plan, emit: 
 
 /** What every host keeps about this rollout. Values of the release's environment are not in it. */
 function recordOf(work: Work, command: string, plan: Plan): RolloutRecord {
-  const { hosts, defaults, roles, rollout: settings, hooks, loads, gates } = work.session.config
+  const { hosts, defaults, roles, rollout: settings, hooks, loads, engines, gates } = work.session.config
   return {
     version: 1,
     rollout: work.rollout,
     by: operator(work.context.env),
     command,
     plan,
-    settings: { hosts, defaults, roles, rollout: settings, hooks, loads, gates },
+    settings: { hosts, defaults, roles, rollout: settings, hooks, loads, engines, gates },
   }
 }
 

@@ -2,6 +2,7 @@ import { RollgateCommand } from './base.ts'
 import { durationMs, eventsFlag, given, selectionFlags, skipFlags, waitLockFlag } from './flags.ts'
 import { Flags } from './oclif.ts'
 import { releaseFlags } from './release-flags.ts'
+import { reported, reportFlags } from './report-flags.ts'
 
 export default class Deploy extends RollgateCommand {
   static override description =
@@ -17,6 +18,7 @@ export default class Deploy extends RollgateCommand {
     ...releaseFlags,
     ...skipFlags,
     ...eventsFlag,
+    ...reportFlags,
     ...waitLockFlag,
     plan: Flags.string({ helpValue: 'FILE', description: 'Carry out this stored plan; refused when it is stale' }),
     'dry-run': Flags.boolean({ description: 'Print the plan and change nothing (as rollgate plan)', exclusive: ['plan'] }),
@@ -41,6 +43,7 @@ export default class Deploy extends RollgateCommand {
       skipGates: flags['skip-gates'],
       reason: flags.reason,
     })
-    await this.carryOut(flags, async (context) => (await import('../app/deploy.ts')).deploy(options, context), { interrupts: 'rollout' })
+    const work = reported(flags, async (context) => (await import('../app/deploy.ts')).deploy(options, context))
+    await this.carryOut(flags, work, { interrupts: 'rollout' })
   }
 }

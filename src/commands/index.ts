@@ -40,6 +40,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   entry('status', 'Look', 'Show what runs where, and what is odd about it', () => import('./status.ts')),
   entry('releases', 'Look', 'List the releases installed on each host', () => import('./releases.ts')),
   entry('history', 'Look', 'List past rollouts', () => import('./history.ts')),
+  entry('report', 'Look', 'Make the page of a past rollout, load test or gate', () => import('./report.ts')),
   entry('logs', 'Look', "Show the services' logs, of all hosts together", () => import('./logs.ts')),
   entry('exec', 'By hand', 'Run a command on the hosts', () => import('./exec.ts')),
   entry('lock', 'Look', 'Show who holds the lock', () => import('./lock/index.ts')),

@@ -13,16 +13,29 @@ export async function writeDocument(document: BaseDocument, streams: Streams, te
     text?.(document) ??
     renderDocument(document, { color: streams.color.stdout, columns: columnsOf(process.stdout), verbose: streams.verbose })
   await write(streams.stdoutIsFree ? process.stdout : process.stderr, await forThisLog(ended(shown)))
-  if (error !== undefined) await writeError({ ...error, exitCode: rest.exitCode }, streams)
+  if (error !== undefined) await writeError({ ...error, exitCode: rest.exitCode }, streams, logOf(document))
 }
 
-/** An error that no document carries. */
-export async function writeError(info: ErrorInfo, streams: Streams): Promise<void> {
+/** Where to read more: what this machine keeps of the rollout or the load test; nothing where nothing was begun. */
+function logOf(document: BaseDocument): string | undefined {
+  if ('minReadySeen' in document && 'rollout' in document && typeof document.rollout === 'string')
+    return `rollgate report ${document.rollout}`
+  if ('evidence' in document && typeof document.evidence === 'string' && 'run' in document) return `rollgate report ${document.run}`
+  return undefined
+}
+
+/** @param log where to read more; an error that no document carries has no such place */
+export async function writeError(info: ErrorInfo, streams: Streams, log?: string): Promise<void> {
   const { renderError } = await import('../render/error.ts')
   await write(
     process.stderr,
     await forThisLog(
-      ended(renderError(info, { color: streams.color.stderr, columns: columnsOf(process.stderr), verbose: streams.verbose })),
+      ended(
+        renderError(info, {
+          ...{ color: streams.color.stderr, columns: columnsOf(process.stderr), verbose: streams.verbose },
+          ...(log === undefined ? {} : { log }),
+        }),
+      ),
     ),
   )
 }

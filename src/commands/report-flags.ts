@@ -1,5 +1,8 @@
 // Where a report goes besides the screen. Shared by everything that measures.
+import type { AppContext } from '../app/context.ts'
 import type { ReportOptions } from '../app/reports.ts'
+import type { PlanDocument, RolloutDocument } from '../domain/document.ts'
+import { RollgateError } from '../domain/error.ts'
 import { given } from './flags.ts'
 import { Flags } from './oclif.ts'
 
@@ -30,4 +33,15 @@ export function reportOptions(flags: ReportFlags): ReportOptions {
     ...given({ report: flags.report, metrics: flags.metrics, pushGateway: flags['push-gateway'] }),
     ...(how === 'skipped' || how === 'failure' ? { inconclusiveAs: how } : {}),
   }
+}
+
+/** A rollout that is kept, and written where it was asked for. @throws RollgateError E_USAGE where there will be nothing to report */
+export function reported<D extends RolloutDocument | PlanDocument>(
+  flags: ReportFlags & { readonly 'dry-run'?: boolean },
+  work: (context: AppContext) => Promise<D>,
+): (context: AppContext) => Promise<D> {
+  const options = reportOptions(flags)
+  if (flags['dry-run'] === true && Object.keys(options).length > 0)
+    throw new RollgateError('E_USAGE', 'a plan measures nothing: there is nothing to report with --dry-run')
+  return async (context) => (await import('../app/rollout-report.ts')).withReport(options, context, () => work(context))
 }

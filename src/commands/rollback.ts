@@ -1,6 +1,7 @@
 import { RollgateCommand } from './base.ts'
 import { durationMs, eventsFlag, given, selectionFlags, waitLockFlag } from './flags.ts'
 import { Args, Flags } from './oclif.ts'
+import { reported, reportFlags } from './report-flags.ts'
 
 export default class Rollback extends RollgateCommand {
   static override description =
@@ -14,6 +15,7 @@ export default class Rollback extends RollgateCommand {
   static override flags = {
     ...selectionFlags,
     ...eventsFlag,
+    ...reportFlags,
     ...waitLockFlag,
     force: Flags.boolean({ description: 'Even to a release that failed', dependsOn: ['reason'] }),
     reason: Flags.string({ helpValue: 'TEXT', description: 'Why it is forced; kept with the rollout', dependsOn: ['force'] }),
@@ -23,8 +25,7 @@ export default class Rollback extends RollgateCommand {
     const { flags, args } = await this.parse(Rollback)
     const { hosts, roles, force, reason } = flags
     const options = given({ waitLockMs: durationMs(flags['wait-lock']), hosts, roles, force, reason, release: args.release })
-    await this.carryOut(flags, async (context) => (await import('../app/rollback.ts')).rollback(options, context), {
-      interrupts: 'rollout',
-    })
+    const work = reported(flags, async (context) => (await import('../app/rollback.ts')).rollback(options, context))
+    await this.carryOut(flags, work, { interrupts: 'rollout' })
   }
 }

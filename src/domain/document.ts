@@ -386,6 +386,19 @@ export type ScenarioDocument = BaseDocument & {
   readonly written: string | null
 }
 
+/** `report`. */
+export type ReportDocument = BaseDocument & {
+  /** Of the run or the rollout. */
+  readonly id: string
+  readonly kind: 'load' | 'gate' | 'rollout'
+  readonly title: string
+  /** What the page says; the command itself is `ok` whatever that is. */
+  readonly verdict: Verdict
+  readonly sentence: string
+  /** null: it went to stdout. */
+  readonly file: string | null
+}
+
 export type SelftestDocument = BaseDocument & {
   /** Requests a second that this machine sent in time; null: not even the lowest rate. */
   readonly ceilingPerSecond: number | null

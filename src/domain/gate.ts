@@ -179,4 +179,6 @@ export type GateRecord = {
   readonly discarded: readonly { readonly verdict: GateVerdict; readonly reason: string }[]
   readonly evidence: Evidence
   readonly report: GateReport
+  /** When the first second of its slices was, ISO 8601; absent where no load was sent. */
+  readonly startedAt?: string
 }

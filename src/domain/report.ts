@@ -65,6 +65,8 @@ export type ReportRollout = {
   readonly outcome: string
   readonly hosts: readonly ReportHost[]
   readonly probe: { readonly sent: number; readonly failed: number; readonly worstGapMs: number } | null
+  /** Each step that lost requests lie behind, in a sentence. */
+  readonly losses: readonly string[]
   readonly minReadySeen: number | null
   /** Of all hosts, in the rollout's own seconds. */
   readonly steps: readonly { readonly second: number; readonly host: HostName; readonly label: string; readonly failed: boolean }[]
@@ -76,6 +78,8 @@ export type ReportData = {
   readonly kind: 'load' | 'gate' | 'rollout'
   /** `load checkout`, `deploy r42-9f3ab2c1 to shop (production)`. */
   readonly title: string
+  /** The same for every run of its kind, so that metrics of today and yesterday are one series: `deploy shop (production)`. */
+  readonly name: string
   /** The run's or the rollout's. */
   readonly id: string
   /** ISO 8601, the operator's clock. */

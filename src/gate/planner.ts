@@ -131,6 +131,8 @@ function contradictions(settings: GateSettings, context: PlanningContext): reado
     }
     case 'load':
       if (pass.length === 0) return ['nothing is asked: add a clause such as `p95 < 300ms`']
+      // Another tool sends it: what its result will say is known.
+      if (context.kind === 'import') return pass.flatMap((clause) => whyUnsupported(clause, context.level, context.capabilities) ?? [])
       return pass.flatMap((clause) => loadProblem(clause, source.baseline !== null, context) ?? [])
     default:
       return source satisfies never

@@ -7,6 +7,7 @@ import type {
   GateExplainDocument,
   GatePlanDocument,
   LoadDocument,
+  ReportDocument,
   ScenarioDocument,
   SelftestDocument,
 } from '../domain/document.ts'
@@ -15,7 +16,7 @@ import { checkText } from './text-check.ts'
 import { type ConfigText, configText } from './text-config.ts'
 import { historyText, releasesText, statusText } from './text-fleet.ts'
 import { gateCalibrateText, gateExplainText, gatePlanText } from './text-gate.ts'
-import { loadText, scenarioText, selftestText } from './text-load.ts'
+import { loadText, reportText, scenarioText, selftestText } from './text-load.ts'
 import { type LockText, lockText } from './text-lock.ts'
 import { type DemoText, demoText, handText, type InitText, initText, pushText, setupText } from './text-others.ts'
 import { planText } from './text-plan.ts'
@@ -52,6 +53,7 @@ function textOf(document: BaseDocument, options: DocumentTextOptions): readonly 
   if (document.command === 'gate plan' && has(document, 'gates')) return gatePlanText(document as unknown as GatePlanDocument, style)
   if (has(document, 'gates', 'run')) return gateExplainText(document as unknown as GateExplainDocument, style)
   if (has(document, 'scenario', 'left')) return scenarioText(document as unknown as ScenarioDocument)
+  if (has(document, 'title', 'sentence', 'file')) return reportText(document as unknown as ReportDocument, style)
   if (has(document, 'ceilingPerSecond', 'steps')) return selftestText(document as unknown as SelftestDocument, style)
   if (has(document, 'hosts', 'minReadySeen', 'gates'))
     return rolloutText(document as unknown as Parameters<typeof rolloutText>[0], style, verbose)

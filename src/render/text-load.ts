@@ -1,6 +1,6 @@
 // A load test as people read it: a line for each target, a line for each clause with its numbers, and whether the numbers
 // can be believed.
-import type { ImportDocument, LoadDocument, ScenarioDocument, SelftestDocument } from '../domain/document.ts'
+import type { ImportDocument, LoadDocument, ReportDocument, ScenarioDocument, SelftestDocument } from '../domain/document.ts'
 import type { Style } from './style.ts'
 import { table } from './table.ts'
 import { number, oneLine } from './words.ts'
@@ -71,6 +71,13 @@ export function scenarioText(document: ScenarioDocument): readonly string[] {
   if (document.written === null) return document.scenario.trimEnd().split('\n')
   const left = document.left.reduce((sum, { count }) => sum + count, 0)
   return [`${number(document.requests)} requests in ${oneLine(document.written, 200)}, ${number(left)} left out`]
+}
+
+/** What a page is about, and where it is. */
+export function reportText({ title, verdict, sentence, file }: ReportDocument, style: Style): readonly string[] {
+  // The page itself went to stdout.
+  if (file === null) return []
+  return [`${oneLine(title, 200)}: ${SIGNS[verdict]} ${oneLine(sentence, 300)}`, `  ${style.bold(oneLine(file, 1_000))}`]
 }
 
 export function selftestText(document: SelftestDocument, style: Style): readonly string[] {

@@ -2,6 +2,7 @@
 // engine, measured afresh or for longer where its own policy says so (gate/course.ts). Careful that nothing here turns a
 // trouble of ours into an opinion about the release: what cannot be measured is INVALID, with the reason.
 import { randomBytes } from 'node:crypto'
+import type { EngineSettings } from '../../domain/engine.ts'
 import { errorInfo, RollgateError } from '../../domain/error.ts'
 import type {
   Calibration,
@@ -15,6 +16,7 @@ import type {
 import type { GateRecord, GateReport, GateSettings, GateSource } from '../../domain/gate.ts'
 import type { LoadSettings } from '../../domain/load.ts'
 import type { GateResult } from '../../domain/ports.ts'
+import { engineCan } from '../../drivers/engine/capabilities.ts'
 import { askPrometheus } from '../../drivers/metrics/prometheus.ts'
 import { runLocal } from '../../drivers/process.ts'
 import { answered } from '../../gate/answers.ts'
@@ -27,6 +29,7 @@ import { measureCapacityRatio } from '../../load/capacity-ratio.ts'
 import { readGateImport } from '../../load/imports/read.ts'
 import { secretReader } from '../secrets.ts'
 import { type Arms, type GatePlace, type GateWork, type LoadSource, meanRate, sparing, withArms } from './arms.ts'
+import { measureByEngine } from './measure-engine.ts'
 import { measureByLoad } from './measure-load.ts'
 
 export type Measuring = GateWork & {
@@ -42,7 +45,7 @@ export type Measuring = GateWork & {
 
 export type Measured = { readonly record: GateRecord; readonly decision: GateResult['decision']; readonly byPolicy: boolean }
 
-type Attempt = { readonly evidence: Evidence; readonly report: GateReport }
+type Attempt = { readonly evidence: Evidence; readonly report: GateReport; readonly startedAt?: string }
 
 /** A server that could not be asked, or a command that could not run, is given a moment. */
 const BETWEEN_ATTEMPTS_MS = 2_000
@@ -52,10 +55,13 @@ const OUTPUT_LINES = 40
 export async function measureGate(gate: GateSettings, of: Measuring, signal: AbortSignal): Promise<Measured> {
   let course: Course = STARTED
   for (;;) {
-    const { evidence, report } = await attempt(gate, of, signal)
+    const { evidence, report, startedAt } = await attempt(gate, of, signal)
     // Longer is what the load has been already, as long as it was planned for.
     const next = nextOf(gate, { ...course, extensions: gate.onInconclusive.extend }, report)
-    const record: GateRecord = { version: 1, gate: gate.name, settingsHash: hashOf(gate), discarded: course.discarded, evidence, report }
+    const record: GateRecord = {
+      ...{ version: 1, gate: gate.name, settingsHash: hashOf(gate), discarded: course.discarded, evidence, report },
+      ...(startedAt === undefined ? {} : { startedAt }),
+    }
     switch (next.kind) {
       case 'afresh':
         course = next.course
@@ -102,6 +108,8 @@ const CANNOT: ReadonlySet<string> = new Set(['E_LOAD', 'E_LOAD_DATA', 'E_LOAD_RO
 
 async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, signal: AbortSignal): Promise<Attempt> {
   const { session, context } = of
+  const engine = session.config.engines[source.load]
+  if (engine !== undefined) return byEngine(gate, source, engine, of, signal)
   const settings = session.config.loads[source.load]
   if (settings === undefined) throw new RollgateError('E_USAGE', `gate ${gate.name}: there is no load called ${source.load}`)
   const load = sparing(settings, source, of)
@@ -115,8 +123,8 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
       seed,
     })
   try {
-    return await withArms(gate, source, of.place, of, signal, async (arms) =>
-      measureByLoad({
+    return await withArms(gate, source, of.place, of, signal, async (arms) => {
+      const { evidence, report, result } = await measureByLoad({
         gatePlan: planned(arms),
         load: {
           settings: load,
@@ -128,8 +136,9 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
         ...{ extend: gate.onInconclusive.extend, signal },
         onProgress: (progress) =>
           of.emit({ type: 'gate.progress', gate: gate.name, ...(of.place.step === undefined ? {} : { step: of.place.step }), progress }),
-      }),
-    )
+      })
+      return { evidence, report, startedAt: result.startedAt }
+    })
   } catch (error) {
     const info = errorInfo(error)
     if (!CANNOT.has(info.code)) throw error
@@ -137,6 +146,24 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
     const nothing = { calibration: null, slices: [], generator: [], steady: null, aborted: null, restart: null, capacity: null }
     const evidence: Evidence = { kind: 'requests', plan, ...nothing, distrust: [info.message], passes: [], extensions: 0 }
     return { evidence, report: answered(gate.name, 'invalid', info.message, [], { distrust: [info.message] }) }
+  }
+}
+
+async function byEngine(
+  gate: GateSettings,
+  source: LoadSource,
+  engine: EngineSettings,
+  of: Measuring,
+  signal: AbortSignal,
+): Promise<Attempt> {
+  try {
+    return await measureByEngine(gate, source, engine, of, signal)
+  } catch (error) {
+    const info = errorInfo(error)
+    if (!CANNOT.has(info.code)) throw error
+    const nothing = { ...engineCan(engine, source.baseline !== null), slices: [], totals: null, warnings: [] }
+    const asked = { format: engine.tool, clauses: gate.pass, confidence: gate.confidence }
+    return judged(gate, { kind: 'import', ...asked, ...nothing, distrust: [info.message] })
   }
 }
 

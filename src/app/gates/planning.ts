@@ -3,7 +3,10 @@
 import { appHosts, type Config, settingsOf } from '../../domain/config.ts'
 import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
 import type { Plan, Refusal } from '../../domain/plan.ts'
+import { engineCan } from '../../drivers/engine/capabilities.ts'
 import { type GatePlanning, type PlanningContext, planning } from '../../gate/planner.ts'
+import { bestOf } from '../../load/imports/best.ts'
+import { EVERY_REQUEST } from '../../load/imports/reading.ts'
 import { meanRate } from './arms.ts'
 
 export type PlannedGate = GatePlanning & { readonly gate: string }
@@ -19,8 +22,13 @@ export function planGates(config: Config, names: readonly string[]): readonly Pl
 }
 
 function contextOf(config: Config, gate: GateSettings): PlanningContext {
-  if (gate.source.kind !== 'load') return { kind: 'other' }
-  const load = config.loads[gate.source.load]
+  const { source } = gate
+  // Of the best file that this tool writes: what the one at hand says is seen when it is read.
+  if (source.kind === 'import') return { kind: 'import', ...(bestOf(source.format) ?? { level: 'C', capabilities: EVERY_REQUEST }) }
+  if (source.kind !== 'load') return { kind: 'other' }
+  const engine = config.engines[source.load]
+  if (engine !== undefined) return { kind: 'import', ...engineCan(engine, source.baseline !== null) }
+  const load = config.loads[source.load]
   if (load === undefined) return { kind: 'other' }
   const ratePerArm = meanRate(load, load.duration.atMostMs)
   if (ratePerArm === null) return { kind: 'closed' }

@@ -1,6 +1,7 @@
 import { RollgateCommand } from '../base.ts'
 import { given, names } from '../flags.ts'
 import { Args, Flags } from '../oclif.ts'
+import { reportFlags, reportOptions } from '../report-flags.ts'
 
 export default class Gate extends RollgateCommand {
   static override description =
@@ -14,13 +15,14 @@ export default class Gate extends RollgateCommand {
   static override flags = {
     canary: names('These hosts run the new release', 'HOST'),
     baseline: names('These hosts run the old one', 'HOST'),
+    ...reportFlags,
     'exit-zero': Flags.boolean({ description: 'Exit 0 whatever the verdict' }),
   }
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Gate)
     const { canary, baseline, 'exit-zero': exitZero } = flags
-    const options = given({ name: args.name, canary, baseline, exitZero })
+    const options = { ...reportOptions(flags), ...given({ name: args.name, canary, baseline, exitZero }) }
     await this.carryOut(flags, async (context) => (await import('../../app/gate.ts')).gate(options, context))
   }
 }

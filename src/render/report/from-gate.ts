@@ -25,6 +25,7 @@ export function reportOfGate(record: GateRecord, about: GateAbout): ReportData {
     version: 1,
     kind: 'gate',
     title: `gate ${gate}`,
+    name: `gate ${gate}`,
     id: about.id,
     at: about.at,
     durationMs: about.durationMs,

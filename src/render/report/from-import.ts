@@ -32,7 +32,7 @@ export function reportOfImport(document: Document, evidence: ImportEvidence, abo
     ...(source === undefined || source.exitCode === null ? [] : [{ label: 'the tool ended with', value: String(source.exitCode) }]),
   ]
   return {
-    ...{ version: 1, kind: 'load', title, id, at, durationMs: measuredMs ?? 0, verdict, sentence: reason, rollgate, facts },
+    ...{ version: 1, kind: 'load', title, name: title, id, at, durationMs: measuredMs ?? 0, verdict, sentence: reason, rollgate, facts },
     reproduce: [['rollgate', ...words].join(' ')],
     measurements: [
       {

@@ -50,6 +50,7 @@ export function reportOfLoad(
     version: 1,
     kind: 'load',
     title: about.load === null ? 'load test' : `load ${about.load}`,
+    name: about.load === null ? 'load' : `load ${about.load}`,
     id: run,
     at: about.at,
     durationMs: measuredMs + about.warmupMs,

@@ -18,6 +18,8 @@ export type RolloutGate = {
 export type RolloutAbout = {
   /** `deploy r42-9f3ab2c1 to shop (production)`. */
   readonly title: string
+  /** `deploy shop (production)`. */
+  readonly name: string
   readonly at: string
   readonly by: string | null
   readonly rollgate: string
@@ -36,6 +38,7 @@ export function reportOfRollout(document: RolloutDocument, about: RolloutAbout):
     version: 1,
     kind: 'rollout',
     title: about.title,
+    name: about.name,
     id: rollout ?? 'none',
     at: about.at,
     durationMs,
@@ -59,7 +62,9 @@ export function reportOfRollout(document: RolloutDocument, about: RolloutAbout):
         ...{ name: host.name, from: host.from, to: host.to, phase: host.phase, durationMs: host.durationMs },
         error: host.error === undefined ? null : `${host.error.message} (${host.error.code})`,
       })),
-      ...{ probe, minReadySeen, next },
+      probe: probe === null ? null : { sent: probe.sent, failed: probe.failed, worstGapMs: probe.worstGapMs },
+      losses: probe?.losses ?? [],
+      ...{ minReadySeen, next },
       steps: stepsOf(about.events, began),
     },
   }

@@ -28,7 +28,7 @@ const UNITS: Readonly<Partial<Record<ClauseResult['unit'], readonly [suffix: str
 }
 
 export function metricsOf(data: ReportData): string {
-  const run = { run: data.title }
+  const run = { run: data.name }
   const gates = data.measurements.map((measurement, index) => ({ measurement, labels: labelsOf(measurement, data, index) }))
   const families: readonly Family[] = [
     gauge('rollgate_build_info', 'The version that made this, as a label.', [{ labels: { version: data.rollgate }, value: 1 }]),
@@ -39,6 +39,9 @@ export function metricsOf(data: ReportData): string {
     ...(data.rollout === null
       ? []
       : [
+          gauge('rollgate_rollout_info', 'What was rolled out, as labels.', [
+            { labels: { ...run, title: data.title, rollout: data.id }, value: 1 },
+          ]),
           gauge(
             'rollgate_rollout_outcome',
             'How the rollout ended: 1 for its outcome, 0 for the others.',

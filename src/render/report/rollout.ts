@@ -6,6 +6,7 @@ import { percent } from './plot.ts'
 import { ofSeconds, secondWords } from './scale.ts'
 
 const MOST_HOSTS = 500
+const MOST_LOSSES = 50
 /** Lanes for the eye; beyond that the table says it. */
 const MOST_LANES = 40
 
@@ -13,10 +14,10 @@ export function rolloutParts(rollout: ReportRollout): string {
   return `<section><h2>Rollout</h2>${hostTable(rollout)}${lanes(rollout)}</section>`
 }
 
-function hostTable({ hosts, probe, minReadySeen }: ReportRollout): string {
+function hostTable({ hosts, probe, losses, minReadySeen, outcome }: ReportRollout): string {
+  const isBack = outcome === 'rolled-back'
   const rows = hosts.slice(0, MOST_HOSTS).map((host) => {
-    const moved = host.from === host.to ? 'unchanged' : `${escapeMarkup(host.from ?? 'none', 60)} → ${escapeMarkup(host.to ?? 'none', 60)}`
-    return `<tr${host.error === null ? '' : ' class="fail"'}><th scope="row">${escapeMarkup(host.name, 100)}</th><td>${moved}</td><td>${escapeMarkup(host.phase, 40)}</td><td class="n">${host.durationMs === 0 ? '' : duration(host.durationMs)}</td><td>${host.error === null ? '' : `✖ ${escapeMarkup(host.error, 300)}`}</td></tr>`
+    return `<tr${host.error === null ? '' : ' class="fail"'}><th scope="row">${escapeMarkup(host.name, 100)}</th><td>${escapeMarkup(host.from ?? 'none', 60)}</td><td>${host.from === host.to ? 'unchanged' : escapeMarkup(host.to ?? 'none', 60)}</td><td>${escapeMarkup(host.phase, 40)}</td><td class="n">${host.durationMs === 0 ? '' : duration(host.durationMs)}</td><td>${host.error === null ? '' : `✖ ${escapeMarkup(host.error, 300)}`}</td></tr>`
   })
   const left = hosts.length - rows.length
   const said = [
@@ -30,9 +31,15 @@ function hostTable({ hosts, probe, minReadySeen }: ReportRollout): string {
   return [
     hosts.length === 0
       ? '<p class="quiet">No host was touched.</p>'
-      : `<div class="wide"><table><thead><tr><th scope="col">host</th><th scope="col">release</th><th scope="col">phase</th><th scope="col" class="n">time</th><th scope="col">error</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`,
+      : `<div class="wide"><table><thead><tr><th scope="col">host</th><th scope="col">${isBack ? 'back on' : 'from'}</th><th scope="col">${isBack ? 'not on' : 'to'}</th><th scope="col">phase</th><th scope="col" class="n">time</th><th scope="col">error</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`,
     left > 0 ? `<p class="quiet">and ${left} more hosts</p>` : '',
     said.length === 0 ? '' : `<p>${said.join(' ')}</p>`,
+    losses.length === 0
+      ? ''
+      : `<ul class="warnings">${losses
+          .slice(0, MOST_LOSSES)
+          .map((loss) => `<li>✖ ${escapeMarkup(loss, 300)}</li>`)
+          .join('')}</ul>`,
   ].join('')
 }
 

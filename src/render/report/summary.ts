@@ -2,7 +2,7 @@
 // clauses first, details folded. Everything that is not ours is escaped; kept under the size that such pages allow by
 // leaving rows out, never by cutting in the middle.
 import type { GateVerdict } from '../../domain/event.ts'
-import type { ReportData, ReportMeasurement } from '../../domain/report.ts'
+import type { ReportData, ReportMeasurement, ReportRollout } from '../../domain/report.ts'
 import { escapeText, SUMMARY_LIMIT_BYTES } from '../markdown.ts'
 import { shown, time } from '../measure.ts'
 import { duration, many, number, oneLine, when } from '../words.ts'
@@ -52,7 +52,9 @@ function page(data: ReportData, most: number): string {
     '',
     escapeText(sentence),
     '',
-    ...(rollout === null ? [] : hostTable(rollout.hosts, most)),
+    ...(rollout === null ? [] : hostTable(rollout, most)),
+    ...(rollout?.losses ?? []).slice(0, Math.min(most, 20)).map((loss) => `- ${escapeText(loss)}`),
+    ...((rollout?.losses.length ?? 0) > 0 ? [''] : []),
     ...measurements.slice(0, most).flatMap((measurement) => part(measurement, measurements.length > 1 || rollout !== null, most)),
     ...(measurements.length > most ? [`and ${measurements.length - most} more gates`, ''] : []),
     ...folded(
@@ -111,20 +113,20 @@ function targetTable(targets: ReportMeasurement['targets'], most: number): reado
   ]
 }
 
-function hostTable(hosts: NonNullable<ReportData['rollout']>['hosts'], most: number): readonly string[] {
+function hostTable({ hosts, outcome }: ReportRollout, most: number): readonly string[] {
   if (hosts.length === 0) return []
   // Failed hosts first: they must not be among those that are left out.
   const sorted = hosts.toSorted((a, b) => Number(a.error === null) - Number(b.error === null))
   return [
-    '| host | release | phase | error |',
-    '|---|---|---|---|',
+    outcome === 'rolled-back' ? '| host | back on | not on | phase | error |' : '| host | from | to | phase | error |',
+    '|---|---|---|---|---|',
     ...sorted
       .slice(0, most)
       .map(
         (host) =>
-          `| ${escapeText(host.name)} | ${escapeText(host.from ?? 'none')} → ${escapeText(host.to ?? 'none')} | ${escapeText(host.phase)} | ${escapeText(host.error ?? '')} |`,
+          `| ${escapeText(host.name)} | ${escapeText(host.from ?? 'none')} | ${escapeText(host.to ?? 'none')} | ${escapeText(host.phase)} | ${escapeText(host.error ?? '')} |`,
       ),
-    ...(hosts.length > most ? [`| and ${hosts.length - most} more | | | |`] : []),
+    ...(hosts.length > most ? [`| and ${hosts.length - most} more | | | | |`] : []),
     '',
   ]
 }

@@ -178,9 +178,21 @@ describe('a fleet that works', () => {
   test('a release that answers 500: undone, 5', async () => {
     await fleet.project.setVersion('v4', 'error')
     const quick = variant(fleet, 'quick.yml', (text) => text.replace('deadline: 6s', 'deadline: 2s'))
-    const { document, text } = await cli(['deploy', ...quick], { code: 5, error: 'E_UNHEALTHY', outcome: 'rolled-back' })
+    const { document, text } = await cli(['deploy', ...quick, '--report', 'report'], {
+      code: 5,
+      error: 'E_UNHEALTHY',
+      outcome: 'rolled-back',
+    })
     expect(document.error).toMatchObject({ host: 'web-1' })
     expect(text.stderr).toContain('HTTP 500')
+    const page = readFileSync(join(fleet.place.directory, 'report/report.html'), 'utf8')
+    expect(page).toMatch(/<h1>.*ROLLED BACK<\/h1>/)
+    expect(page).toContain('back: enabled')
+    // The error's last word is true: the page can be made again.
+    const again = /Log {3}rollgate report ([0-9a-f]{8})/.exec(text.stderr)?.[1] ?? ''
+    const made = await run(['report', again, '--out', 'again.html', '--json'], fleet.place)
+    expect(documentOf(made)).toMatchObject({ id: again, kind: 'rollout', verdict: 'fail', file: join(fleet.place.directory, 'again.html') })
+    expect(readFileSync(join(fleet.place.directory, 'again.html'), 'utf8')).toMatch(/<h1>.*ROLLED BACK<\/h1>/)
     await fleet.project.setVersion('v5', 'good')
   })
 

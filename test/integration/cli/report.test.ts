@@ -66,7 +66,7 @@ describe('load --report', () => {
     expect(read('summary')).toBe(`before\n${read('out/report/summary.md')}\n`)
     expect(read('rollgate.prom')).toBe(read('out/report/metrics.prom'))
     expect(statSync(at('rollgate.prom')).mode & 0o777).toBe(0o644)
-    expect(pushed).toEqual([{ to: 'PUT /metrics/job/rollgate/instance/load%20test', body: read('rollgate.prom') }])
+    expect(pushed).toEqual([{ to: 'PUT /metrics/job/rollgate/instance/load', body: read('rollgate.prom') }])
   })
 
   test('refuses a place that is taken before anything is sent', async () => {
@@ -77,6 +77,16 @@ describe('load --report', () => {
     expect(documentOf(result)).toMatchObject({ error: { code: 'E_USAGE' } })
     expect(readdirSync(at('state/rollgate/loads'))).toHaveLength(before)
     expect(existsSync(at('taken/report.html'))).toBe(false)
+  })
+
+  test('can be made again later: the last line of an error says how', async () => {
+    const failed = await run(['load', '--url', url, '--connections', '2', '--duration', '1s', '--threshold', 'p50 < 1ms'], place)
+    const again = /Log {3}rollgate report ([0-9a-f]{8})/.exec(failed.stderr)?.[1] ?? ''
+    expect(again, failed.stderr).not.toBe('')
+    const made = await run(['report', again.slice(0, 6), '--json'], place)
+    expect(made.code, made.stderr).toBe(0)
+    expect(documentOf(made)).toMatchObject({ id: again, kind: 'load', file: at(`rollgate-${again}.html`) })
+    expect(read(`rollgate-${again}.html`)).toContain('p50 &lt; 1ms')
   })
 
   test('keeps the exit code of the verdict when nobody takes what it pushes', async () => {

@@ -172,6 +172,45 @@ def later(environment, **kwargs):
   })
 })
 
+const jmeter = loadTool('jmeter')
+describe.skipIf(jmeter === null)(`JMeter${missing('jmeter', jmeter)}`, () => {
+  /** Two threads, each with 30 requests. */
+  const plan = `<?xml version="1.0" encoding="UTF-8"?>
+<jmeterTestPlan version="1.2" properties="2.8"><hashTree>
+<TestPlan guiclass="TestPlanGui" testclass="TestPlan" testname="plan" enabled="true"><elementProp name="TestPlan.user_defined_variables" elementType="Arguments"><collectionProp name="Arguments.arguments"/></elementProp></TestPlan>
+<hashTree>
+<ThreadGroup guiclass="ThreadGroupGui" testclass="ThreadGroup" testname="users" enabled="true">
+ <stringProp name="ThreadGroup.on_sample_error">continue</stringProp>
+ <elementProp name="ThreadGroup.main_controller" elementType="LoopController"><boolProp name="LoopController.continue_forever">false</boolProp><stringProp name="LoopController.loops">30</stringProp></elementProp>
+ <stringProp name="ThreadGroup.num_threads">2</stringProp><stringProp name="ThreadGroup.ramp_time">0</stringProp>
+</ThreadGroup><hashTree>
+<HTTPSamplerProxy guiclass="HttpTestSampleGui" testclass="HTTPSamplerProxy" testname="page" enabled="true">
+ <elementProp name="HTTPsampler.Arguments" elementType="Arguments"><collectionProp name="Arguments.arguments"/></elementProp>
+ <stringProp name="HTTPSampler.path">\${__P(rollgate.target)}/page</stringProp>
+ <stringProp name="HTTPSampler.method">GET</stringProp><boolProp name="HTTPSampler.use_keepalive">true</boolProp>
+</HTTPSamplerProxy><hashTree/></hashTree></hashTree></hashTree></jmeterTestPlan>
+`
+
+  test('its result is what the server counted, and its exit code shows that it is whole', async () => {
+    const { reading, evidence, exitCode } = await run(settingsOf('jmeter', await scriptOf('shop.jmx', plan), jmeter ?? ''))
+    expect(exitCode).toBe(0)
+    expect(seen.requests).toBe(60)
+    expect({ requests: reading.requests, failures: reading.failures }).toEqual({ requests: 60, failures: seen.failed })
+    expect(evidence).toMatchObject({
+      format: 'jmeter',
+      level: 'A',
+      distrust: [],
+      capabilities: { isClosedModel: true, canCountErrors: true },
+    })
+  })
+
+  test('a plan that is none is no measurement', async () => {
+    const { evidence } = await run(settingsOf('jmeter', await scriptOf('none.jmx', '<no plan>'), jmeter ?? ''))
+    expect(judgeImport('big', evidence).verdict).toBe('invalid')
+    expect(seen.requests).toBe(0)
+  })
+})
+
 describe('whatever the tool', () => {
   test('a program that is not there is said by name', async () => {
     const path = await scriptOf('t.txt', 'GET {{ target }}/\n')

@@ -1,5 +1,6 @@
 // `loads.NAME.engine` and the import of a gate: what they become, and what is refused at its place.
 import { describe, expect, test } from 'vitest'
+import { planGates } from '../../../src/app/gates/planning.ts'
 import { load, plus, problemsOf } from './helpers.ts'
 
 const engine = (inner: string, more = ''): string => plus(`loads: { l: { engine: { ${inner} }${more} } }\n`)
@@ -59,5 +60,30 @@ test('a gate says what shows that an imported run came to its end', async () => 
   )
   expect(config.gates.i?.source).toEqual({
     ...{ kind: 'import', format: 'fortio', path: `${cwd}/r/f.json`, plannedMs: 300_000, exitCodePath: `${cwd}/r/exit` },
+  })
+})
+
+test('a clause that no result of the tool could answer is refused when the gate is planned', async () => {
+  const { config } = await load(
+    plus(
+      [
+        'loads: { swarm: { engine: { locust: a.py } }, attack: { engine: { vegeta: t.txt, rate: 5/s } } }',
+        'gates:',
+        '  compares: { import: { format: locust, path: l.json }, pass: [p95 <= baseline + 10%] }',
+        '  hides: { import: { format: hey, path: h.csv }, pass: [errors < 1%] }',
+        '  alone: { load: swarm, at: http://127.0.0.1:1/, pass: [rps >= 90% of offered] }',
+        '  past: { load: attack, at: http://127.0.0.1:1/, pass: [p95 <= last 5 passes + 10%] }',
+        '  fine: { load: attack, against: { baseline: in-rotation }, pass: [p95 <= baseline + 10%, errors < 1%] }',
+        '',
+      ].join('\n'),
+    ),
+  )
+  const problems = Object.fromEntries(planGates(config, Object.keys(config.gates)).map((gate) => [gate.gate, gate.problems.join('; ')]))
+  expect(problems).toEqual({
+    compares: expect.stringContaining('intervals only'),
+    hides: expect.stringContaining('leaves failed requests out'),
+    alone: expect.stringContaining('what was offered'),
+    past: expect.stringContaining('past passes'),
+    fine: '',
   })
 })

@@ -151,12 +151,8 @@ export function loadDocument(slices: readonly Slice[], seconds: number): LoadDoc
   }
 }
 
-export function rolloutReport(
-  events: readonly Stamped<DurableEvent>[],
-  gates: readonly RolloutGate[],
-  more: Partial<RolloutDocument> = {},
-): ReportData {
-  const document: RolloutDocument = {
+export function rolloutDocument(gates: readonly RolloutGate[], more: Partial<RolloutDocument> = {}): RolloutDocument {
+  return {
     ...{ version: 1, command: 'deploy', exitCode: 7, outcome: 'rolled-back', rollout: '46430f00', release: 'r2-bbbbbbbb' },
     error: {
       code: 'E_GATE_FAILED',
@@ -168,16 +164,25 @@ export function rolloutReport(
       ...(index === 2 ? { error: { code: 'E_UNHEALTHY', message: 'web-3 did not become healthy within 5.0 s: HTTP 500' } } : {}),
     })),
     probe: { sent: 1_203, failed: 2, worstGapMs: 340 },
-    gates: gates.map(({ record, batch }) => ({ name: record.gate, batch, verdict: record.report.verdict, clauses: record.report.clauses })),
+    gates: gates.map(({ record, batch }) => ({
+      name: record.gate,
+      batch,
+      verdict: record.report.verdict,
+      clauses: record.report.clauses,
+    })),
     ...{ minReadySeen: 3, durationMs: 93_000, next: ['rollgate status'] },
     ...more,
   }
-  return reportOfRollout(document, {
+}
+
+export function rolloutReport(
+  events: readonly Stamped<DurableEvent>[],
+  gates: readonly RolloutGate[],
+  more: Partial<RolloutDocument> = {},
+): ReportData {
+  return reportOfRollout(rolloutDocument(gates, more), {
     title: 'deploy r2-bbbbbbbb to shop (production)',
-    at: AT,
-    by: 'ada@laptop',
-    rollgate: '0.1.0',
-    events,
-    gates,
+    name: 'deploy shop (production)',
+    ...{ at: AT, by: 'ada@laptop', rollgate: '0.1.0', events, gates },
   })
 }

@@ -52,6 +52,7 @@ const same: {
   readonly gateCalibrate: Same<D['gateCalibrate'], Documents.GateCalibrateDocument>
   readonly import: Same<D['import'], Documents.ImportDocument>
   readonly scenario: Same<D['scenario'], Documents.ScenarioDocument>
+  readonly report: Same<D['report'], Documents.ReportDocument>
   readonly selftest: Same<D['selftest'], Documents.SelftestDocument>
   readonly config: Same<D['config'], Documents.ConfigDocument>
   readonly init: Same<D['init'], InitDocument>
@@ -75,6 +76,7 @@ const same: {
   gateCalibrate: true,
   import: true,
   scenario: true,
+  report: true,
   selftest: true,
   config: true,
   init: true,
