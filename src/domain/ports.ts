@@ -49,7 +49,8 @@ export type RolloutRecord = {
 }
 
 /** Records of an earlier version have no loads and gates. */
-export type RecordedSettings = Pick<Config, 'hosts' | 'defaults' | 'roles' | 'rollout' | 'hooks'> & Partial<Pick<Config, 'loads' | 'engines' | 'gates'>>
+export type RecordedSettings = Pick<Config, 'hosts' | 'defaults' | 'roles' | 'rollout' | 'hooks'> &
+  Partial<Pick<Config, 'loads' | 'engines' | 'gates'>>
 
 /** Everything that is done on one host, over its one connection. Reconnects by itself; every mutation checks the lease. */
 export interface HostPort {

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import type { BaseDocument, RolloutDocument } from '../../../src/domain/document.ts'
 import type { Stamped } from '../../../src/domain/event.ts'
 import { finished, type Lab } from '../../helpers/lab.ts'
+import { punctually } from '../../helpers/punctual.ts'
 import { ROOT } from './fleet.ts'
 import { type Variant, writeBuild } from './release.ts'
 
@@ -28,6 +29,8 @@ export type CliOptions = {
   /** Another one is another operator's machine. */
   readonly home?: string
   readonly stdin?: string
+  /** It measures: it goes before everything else on this machine. */
+  readonly measures?: true
 }
 
 /** A run in hand: a test waits for an event of it, and signals it. */
@@ -98,7 +101,8 @@ export function createProject(lab: Lab, folder: string): Project {
     return join(folder, `events-${runs}.ndjson`)
   }
   const start = (words: readonly string[], options: CliOptions, events: string): Started => {
-    const child = spawn(process.execPath, [bin, ...words], {
+    const [program, rest] = options.measures === true ? punctually(process.execPath, [bin, ...words]) : [process.execPath, [bin, ...words]]
+    const child = spawn(program, rest, {
       cwd: options.cwd ?? path,
       env: { PATH: process.env.PATH ?? '', HOME: options.home ?? home, USER: 'ada', LANG: 'C.UTF-8', TZ: 'UTC', ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
