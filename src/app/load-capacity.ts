@@ -5,7 +5,6 @@ import type { Clause } from '../domain/clause.ts'
 import { parseClause } from '../domain/clause-parse.ts'
 import type { CapacityStep, LoadDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
-import type { ClauseResult } from '../domain/gate.ts'
 import type { GeneratorSample, LoadSettings, TargetSummary } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
 import { type Attempt, type CapacityFound, createCapacitySearch, type RateOutcome } from '../load/capacity-search.ts'
@@ -16,8 +15,8 @@ import { reportOfLoad } from '../render/report/from-load.ts'
 import { keepCapacity } from './capacity-store.ts'
 import type { AppContext } from './context.ts'
 import { type LoadOptions, STRANGER_RATE, type There, VERDICT_EXITS } from './load.ts'
-import { judgeRun } from './load-judge.ts'
 import { aboutLoad } from './load-record.ts'
+import { brokenBy, canBeSeen } from './load-seen.ts'
 import { writeReports } from './reports.ts'
 
 export type CapacityOptions = { readonly maxPerSecond?: number; readonly precision?: number }
@@ -38,7 +37,16 @@ export async function findCapacity(wanted: CapacityOptions, search: Search, cont
   const { options, where, emit, known } = search
   if (options.against !== undefined || options.connections !== undefined)
     throw new RollgateError('E_USAGE', '--find-capacity looks for the rate of one target: neither --against nor --connections')
-  const given = search.clauses.length > 0 ? search.clauses : (known?.bounds ?? [])
+  const other = search.clauses.find((clause) => !canBeSeen(clause))
+  if (other !== undefined)
+    throw new RollgateError(
+      'E_USAGE',
+      `--threshold ${JSON.stringify(other.text)}: a search for the capacity wants fixed bounds of requests`,
+      {
+        hints: ['--threshold "p95 < 300ms"'],
+      },
+    )
+  const given = search.clauses.length > 0 ? search.clauses : (known?.bounds.filter(canBeSeen) ?? [])
   const maxPerSecond = wanted.maxPerSecond ?? (where.isForeign ? STRANGER_RATE : MOST)
   const precision = wanted.precision ?? PRECISION
   const run = createCapacitySearch({ startPerSecond: options.ratePerSecond ?? START_RATE, maxPerSecond, precision })
@@ -117,22 +125,13 @@ async function measureStep(attempt: Attempt, clauses: readonly Clause[], search:
   return { ...step, ...judged(step, clauses) }
 }
 
-/** A clause that cannot be decided in so short a time counts as what was seen. */
-function judged(
-  step: Pick<Step, 'plan' | 'result' | 'slices' | 'samples' | 'target'>,
-  clauses: readonly Clause[],
-): Pick<Step, 'outcome' | 'reason'> {
-  const { plan, result, slices, samples } = step
+function judged({ result, slices }: Pick<Step, 'result' | 'slices'>, clauses: readonly Clause[]): Pick<Step, 'outcome' | 'reason'> {
   const [why] = result.validity.reasons
   if (result.validity.saturated === true) return { outcome: 'saturated', reason: why ?? 'this machine could not keep up' }
   if (!result.validity.valid || result.end === 'unsafe')
     return { outcome: 'breaks', reason: why ?? result.endDetail ?? 'too many failures' }
-  const { model } = plan.settings
-  const rate = model.kind === 'paced' && model.profile.kind === 'constant' ? model.profile.ratePerSecond : null
-  const report = judgeRun({ clauses, plan, measured: { result, slices, samples }, compares: false, rate })
-  const results = report?.clauses ?? []
-  const broken = results.find((clause, index) => !holds(clause, clauses[index]))
-  return { outcome: broken === undefined ? 'holds' : 'breaks', reason: broken === undefined ? '' : wordsFor(broken) }
+  const [reason] = clauses.flatMap((clause) => brokenBy(clause, slices, result.measuredMs) ?? [])
+  return reason === undefined ? { outcome: 'holds', reason: '' } : { outcome: 'breaks', reason }
 }
 
 /** What is late by a tenth of what is looked for spoils nothing. */
@@ -141,31 +140,6 @@ function smallestBoundMs(clauses: readonly Clause[]): number {
     (metric.kind === 'quantile' || metric.kind === 'max') && limit.against === 'bound' ? [limit.value] : [],
   )
   return bounds.length === 0 ? 0 : Math.min(...bounds)
-}
-
-function holds({ estimate, bound }: ClauseResult, clause: Clause | undefined): boolean {
-  // It lies on a failure: slower than anything.
-  if (estimate === null || bound === null || clause === undefined) return false
-  switch (clause.is) {
-    case '<':
-      return estimate < bound
-    case '<=':
-      return estimate <= bound
-    case '>':
-      return estimate > bound
-    case '>=':
-      return estimate >= bound
-    case '=':
-      return estimate === bound
-    default:
-      return clause.is satisfies never
-  }
-}
-
-function wordsFor({ clause, estimate, unit, note }: ClauseResult): string {
-  if (estimate === null) return `${clause}: ${note ?? 'nothing was measured'}`
-  const shown = unit === 'share' ? `${(estimate * 100).toFixed(2)} %` : unit === 'ms' ? `${estimate.toFixed(1)} ms` : estimate.toFixed(1)
-  return `${clause}: ${shown}`
 }
 
 function usualThresholds({ p95Ms }: TargetSummary): readonly Clause[] {

@@ -59,10 +59,6 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
   const clauses = (options.thresholds ?? []).map(thresholdOf)
   if (options.against !== undefined && options.connections !== undefined)
     throw new RollgateError('E_USAGE', '--against compares pairs of arrivals, which --connections has not: give a --rate')
-  if (options.findCapacity !== undefined && clauses.some(({ limit }) => limit.against !== 'bound'))
-    throw new RollgateError('E_USAGE', 'a search for the capacity wants thresholds with a fixed bound', {
-      hints: ['--threshold "p95 < 300ms"'],
-    })
   await checkReports(options, context)
   const known = options.name === undefined ? null : await namedLoad(options.name, context)
   const runId = randomBytes(4).toString('hex')
@@ -241,8 +237,10 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
 /** Without a threshold: was it a measurement at all? */
 function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly reason: string } {
   const answered = result.targets.every((target) => target.done + (target.errors.status ?? 0) + (target.errors.check ?? 0) > 0)
-  if (!answered) return { verdict: 'invalid', reason: 'nothing answered' }
   const [why] = result.validity.reasons
+  // Whatever came of the others: what a generator sent that is gone nobody knows.
+  if (result.end === 'lost') return { verdict: 'invalid', reason: why ?? 'a generator was lost' }
+  if (!answered) return { verdict: 'invalid', reason: 'nothing answered' }
   if (!result.validity.valid) return { verdict: 'invalid', reason: why ?? 'the generator could not keep up' }
   const failed = result.targets.reduce((sum, target) => sum + Object.values(target.errors).reduce((all, count) => all + count, 0), 0)
   return {

@@ -83,7 +83,11 @@ export async function guarded(
   let waitingSince: number | null = null
   while (pending.length > 0) {
     if (options.enough()) break
-    const startable = await pick(run, pending, options)
+    // Who cannot be asked who is ready stops here, but not before what is in hand has ended.
+    const startable = await pick(run, pending, options).catch(async (error: unknown) => {
+      await Promise.all(running.values())
+      throw error
+    })
     for (const track of startable) {
       run.inHand.add(track.host)
       const job = work(track).finally(() => {

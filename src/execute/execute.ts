@@ -11,7 +11,7 @@ import { passCheckpoint, probeBreach, runLocalHooks } from './checkpoint.ts'
 import { returnControls } from './control.ts'
 import { finishHosts, hurryHome } from './finish.ts'
 import { strayed } from './place.ts'
-import { endsRun, noteRollout, type Run, record, startRun } from './run.ts'
+import { endsRun, isOfTheWorld, noteRollout, type Run, record, startRun } from './run.ts'
 import { isPause, runSteps, takesOut } from './track.ts'
 import { isTouched, undoAll, undoTrack, wayBackSteps } from './undo.ts'
 
@@ -36,7 +36,7 @@ export async function execute(progress: Progress, context: ExecuteContext): Prom
   try {
     await returnControls(run)
     if (progress.direction === 'undo') return await close(run, await wayBack(run, progress.because ?? bugInfo('undo without a reason')))
-    const forward = await goForward(run)
+    const forward = await goForward(run).catch((error: unknown) => failedBy(run, error))
     switch (forward.kind) {
       case 'done':
         return await close(run, await lastLook(run, ending(run)))
@@ -63,12 +63,22 @@ export async function execute(progress: Progress, context: ExecuteContext): Prom
   }
 }
 
+/** What no single host has to answer for: a balancer that cannot be asked who is ready, between two hosts. */
+function failedBy(run: Run, error: unknown): Forward {
+  if (!isOfTheWorld(error)) throw error
+  const because = errorInfo(error)
+  return anyTouched(run) ? { kind: 'failed', because } : { kind: 'refused', because }
+}
+
+const anyTouched = (run: Run): boolean => run.plan.batches.some((batch) => batch.tracks.some((track) => isTouched(run, track)))
+
 async function goForward(run: Run): Promise<Forward> {
   const { plan } = run
   const refused = await runLocalHooks(run, 'before', plan.before)
   if (refused !== null) {
-    const touched = plan.batches.some((batch) => batch.tracks.some((track) => isTouched(run, track)))
-    return touched ? { kind: 'failed', because: refused } : { kind: 'refused', because: { ...refused, code: 'E_HOOK_BEFORE', exitCode: 3 } }
+    return anyTouched(run)
+      ? { kind: 'failed', because: refused }
+      : { kind: 'refused', because: { ...refused, code: 'E_HOOK_BEFORE', exitCode: 3 } }
   }
   // Resumed after a crash between the failure and the way back: the failure still stands.
   if (isOverBudget(run) && run.because !== null) return { kind: 'failed', because: run.because }
@@ -231,7 +241,8 @@ async function lastLook(run: Run, outcome: Outcome): Promise<Outcome> {
 function stuck(run: Run): Outcome {
   const first = [...run.stuck.values()][0]
   const because = run.because ?? first ?? bugInfo('stuck without a reason')
-  return { kind: 'stuck', because, hosts: [...run.stuck.keys()] }
+  const hints = [...(because.hints ?? []), 'rollgate resume   (tries the way back again, once the cause is gone)']
+  return { kind: 'stuck', because: { ...because, hints }, hosts: [...run.stuck.keys()] }
 }
 
 function cancelled(context: ExecuteContext): Outcome {

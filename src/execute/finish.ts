@@ -9,6 +9,8 @@ import { type Run, startRun } from './run.ts'
 import { isTouched, wayBackSteps } from './undo.ts'
 
 const HURRY_MS = 10_000
+/** Of them, for the way back into rotation. */
+const BACK_MS = 4_000
 
 /** Never fails the rollout: what could not be written is warned of. */
 export async function finishHosts(run: Run, outcome: Outcome): Promise<void> {
@@ -90,6 +92,7 @@ export async function hurryHome(run: Run): Promise<boolean> {
   const { ports, emit } = run.context
   if (run.context.signal.aborted) return false
   const signal = AbortSignal.any([run.context.signal, AbortSignal.timeout(HURRY_MS)])
+  const began = ports.clock.now()
   const tracks = run.plan.batches.flatMap((batch) => batch.tracks).filter((track) => isTouched(run, track))
   // The operator's hurry has fired: waits of this last attempt listen to its own limit instead.
   const calm = startRun(
@@ -103,7 +106,12 @@ export async function hurryHome(run: Run): Promise<boolean> {
       try {
         const { servers, health } = ports.settings(track.host)
         if (servers.length === 0 || !(await isOut(servers, signal))) return
-        const answer = await ports.host(track.host).probe(health, signal)
+        // One that is just starting has as long as there is.
+        let answer = await ports.host(track.host).probe(health, signal)
+        while (!answer.healthy && ports.clock.now() - began < HURRY_MS - BACK_MS) {
+          await ports.clock.sleep(health.intervalMs, signal)
+          answer = await ports.host(track.host).probe(health, signal)
+        }
         if (!answer.healthy) {
           whole = false
           emit({ type: 'warning', host: track.host, message: `${track.host} stays out of rotation: ${answer.detail}` })

@@ -5,7 +5,7 @@ import type { Step, Track } from '../domain/plan.ts'
 import { bringBack } from './bring-back.ts'
 import { readyHosts, sameServer } from './capacity.ts'
 import { differences, patiently, snapshot } from './rotation.ts'
-import { balancerPatience, type Run, waitSignal } from './run.ts'
+import { balancerPatience, isProcessTouched, type Run, waitSignal } from './run.ts'
 import { takeOut } from './take-out.ts'
 
 /** The balancer's own verdict on the way back may take as long as its checks need; a minute is far beyond all of them. */
@@ -74,6 +74,7 @@ export async function goOut(
     clock: ports.clock,
     signal,
     appConnections: () => port.appConnections(settings.health, signal),
+    touched: isProcessTouched(run, track),
     waiting,
     ...balancerPatience(run),
   })

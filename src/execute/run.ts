@@ -4,7 +4,7 @@ import { type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { DurableEvent } from '../domain/event.ts'
 import type { HostName } from '../domain/host.ts'
 import type { LedgerEntry } from '../domain/ledger.ts'
-import type { Plan, Step, StepId } from '../domain/plan.ts'
+import type { Plan, Step, StepId, Track } from '../domain/plan.ts'
 import type { ExecuteContext } from '../domain/ports.ts'
 import type { Progress } from '../journal/replay.ts'
 
@@ -57,6 +57,13 @@ export function startRun(progress: Progress, context: ExecuteContext): Run {
     minReadySeen: null,
     began: context.ports.clock.now(),
   }
+}
+
+/** A step after which the serving process may be another: from there only the complete track is right. */
+const CHANGES_PROCESS: ReadonlySet<Step['kind']> = new Set(['hook', 'activate', 'restart', 'stop'])
+
+export function isProcessTouched(run: Run, track: Track): boolean {
+  return track.steps.some((step) => CHANGES_PROCESS.has(step.kind) && run.touched.has(step.id))
 }
 
 /** For `patiently`: how long a balancer that cannot be talked to is asked again. */
@@ -123,4 +130,9 @@ export async function broke(run: Run, step: Step, error: unknown): Promise<void>
 /** Interrupted, or taken over by somebody else: no failure of a host, and nothing is undone because of it. */
 export function endsRun(error: unknown): boolean {
   return error instanceof RollgateError && (error.code === 'E_CANCELLED' || error.code === 'E_LOCKED')
+}
+
+/** A failure that has an outcome, and is neither a bug nor the end of the run by somebody's wish. */
+export function isOfTheWorld(error: unknown): error is RollgateError {
+  return error instanceof RollgateError && !endsRun(error) && error.code !== 'E_BUG'
 }

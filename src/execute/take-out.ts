@@ -1,7 +1,7 @@
 // Taking a host out of rotation over all its balancers. The order is the measured one (drain → 0 → maintenance → 0), and
 // only what is seen counts: three times nothing in flight on every balancer, and the app host has no connection of theirs
 // either. A balancer that was reloaded meanwhile has forgotten the drain; it is set again, and what its previous process
-// still holds is waited for. Until this returns the app was not touched, so a failure puts everything back.
+// still holds is waited for. Where the app was not touched yet, a failure puts everything back.
 import type { ServerRef, ServerState } from '../domain/balancer.ts'
 import type { DrainPolicy } from '../domain/config.ts'
 import { errorFrom, errorInfo, RollgateError } from '../domain/error.ts'
@@ -29,6 +29,8 @@ export type TakeOut = {
   readonly signal: AbortSignal
   /** Established connections to the app; null when the host cannot tell. */
   readonly appConnections: () => Promise<number | null>
+  /** The app may not be what served any more: a drain that fails leaves the host where it is. Otherwise it puts it back. */
+  readonly touched?: boolean
   readonly waiting: (detail: string) => void
   /** How long a balancer that cannot be talked to is asked again [two minutes]. */
   readonly retryMs?: number
@@ -57,8 +59,8 @@ export async function takeOut(options: TakeOut): Promise<{ readonly cut: number;
   try {
     return await leave(leaving)
   } catch (error) {
-    const stranded = await putBack(leaving)
-    if (!(error instanceof RollgateError)) throw error
+    const stranded = options.touched === true ? [] : await putBack(leaving)
+    if (!(error instanceof RollgateError) || options.touched === true) throw error
     const now =
       stranded.length === 0
         ? `${options.host} is back in rotation as it was`

@@ -4,11 +4,8 @@ import { type ErrorInfo, errorInfo } from '../domain/error.ts'
 import type { Step, Track } from '../domain/plan.ts'
 import { failureDetail, UNDO_ENTRY } from '../journal/recover.ts'
 import { guarded, tooFewReady } from './capacity.ts'
-import { endsRun, noteRollout, type Run, record } from './run.ts'
+import { endsRun, isOfTheWorld, isProcessTouched, noteRollout, type Run, record } from './run.ts'
 import { runSteps, takesOut } from './track.ts'
-
-/** A step after which the serving process may be another: from there only the complete track is right. */
-const CHANGES_PROCESS: ReadonlySet<Step['kind']> = new Set(['hook', 'activate', 'restart', 'stop'])
 
 export function isTouched(run: Run, track: Track): boolean {
   return track.steps.some((step) => run.touched.has(step.id))
@@ -16,8 +13,7 @@ export function isTouched(run: Run, track: Track): boolean {
 
 /** Before the point of no return undo is "enable"; after it, and where nothing ran before that could be enabled, the complete track. */
 export function wayBackSteps(run: Run, track: Track): readonly Step[] {
-  const changed = track.steps.some((step) => CHANGES_PROCESS.has(step.kind) && run.touched.has(step.id))
-  if (changed || track.from === null) return track.undo
+  if (isProcessTouched(run, track) || track.from === null) return track.undo
   return track.steps.filter((step) => step.kind === 'enable').map((step) => ({ ...step, id: `${track.host}/undo/enable` }))
 }
 
@@ -46,22 +42,38 @@ export async function undoAll(run: Run, because: ErrorInfo, only: (track: Track)
   await record(run, { type: 'undo.opened', because, hosts })
   run.context.emit({ type: 'phase', name: 'undo', state: 'started', detail: hosts.join(', ') })
   let cancelled: unknown = null
+  let unable: ErrorInfo | null = null
   for (const batch of touched.toReversed()) {
     if (batch.tracks.length === 0) continue
-    const left = await guarded(
-      run,
-      batch.tracks,
-      async (track) => {
-        try {
-          await undoTrack(run, track)
-        } catch (error) {
-          cancelled ??= error
-        }
-      },
-      { wayBack: true, patienceMs: 30_000, enough: () => cancelled !== null, takesOut: (track) => takesOut(run, wayBackSteps(run, track)) },
-    )
+    const notBack = (): readonly Track[] => batch.tracks.filter((track) => !wayBackSteps(run, track).every((step) => run.done.has(step.id)))
+    const cannot = (error: unknown): readonly Track[] => {
+      if (!isOfTheWorld(error)) throw error
+      unable = errorInfo(error)
+      return notBack()
+    }
+    // Nobody can say who is ready: what was found out once is not waited for again, batch after batch.
+    const left: readonly Track[] =
+      unable !== null
+        ? notBack()
+        : await guarded(
+            run,
+            batch.tracks,
+            async (track) => {
+              try {
+                await undoTrack(run, track)
+              } catch (error) {
+                cancelled ??= error
+              }
+            },
+            {
+              wayBack: true,
+              patienceMs: 30_000,
+              enough: () => cancelled !== null,
+              takesOut: (track) => takesOut(run, wayBackSteps(run, track)),
+            },
+          ).catch(cannot)
     if (cancelled !== null) throw cancelled
-    for (const track of left) run.stuck.set(track.host, errorInfo(tooFewReady(track, run)))
+    for (const track of left) if (!run.stuck.has(track.host)) run.stuck.set(track.host, unable ?? errorInfo(tooFewReady(track, run)))
   }
   run.context.emit({ type: 'phase', name: 'undo', state: run.stuck.size === 0 ? 'done' : 'failed' })
 }

@@ -14,6 +14,7 @@ export type CapacityFound =
   | { readonly kind: 'at-least'; readonly ratePerSecond: number; readonly limit: 'generator' | 'asked' }
   /** Not even the first rate. */
   | { readonly kind: 'nothing-holds'; readonly ratePerSecond: number }
+  /** This machine was not even able to try the first rate, or to confirm what it had found. */
   | { readonly kind: 'cannot-send'; readonly ratePerSecond: number }
   /** What had held did not hold again: the target is not the same from one minute to the next. */
   | { readonly kind: 'unsteady'; readonly ratePerSecond: number }
@@ -77,6 +78,11 @@ export function createCapacitySearch({ startPerSecond, maxPerSecond, precision }
       }
       bad = { rate: ratePerSecond, because: outcome }
       if (!confirm) return
+      // It held once, and this machine cannot look again: that is no word about the target.
+      if (outcome === 'saturated') {
+        over = { kind: 'cannot-send', ratePerSecond }
+        return
+      }
       confirmations += 1
       const lower = rounded(ratePerSecond * (1 - precision))
       if (confirmations === CONFIRMATIONS || lower >= ratePerSecond || lower < 1) over = { kind: 'unsteady', ratePerSecond }

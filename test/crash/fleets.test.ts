@@ -37,6 +37,8 @@ type Drawn = {
   /** Steps that fail on a host, again and again. */
   readonly faults: readonly { readonly host: number; readonly what: (typeof FAILS)[number] }[]
   readonly badHook: boolean
+  /** Answers of the balancer before it is gone for good. */
+  readonly answers: number | null
   /** How many effects each run has before it dies. */
   readonly deaths: readonly number[]
   /** Where the next one learns how far it came: the same machine's journal, or the ledgers. */
@@ -65,6 +67,7 @@ const drawn: fc.Arbitrary<Drawn> = fc.record({
   bad: fc.array(fc.nat({ max: 11 }), { maxLength: 3 }),
   faults: fc.array(fc.record({ host: fc.nat({ max: 11 }), what: fc.constantFrom(...FAILS) }), { maxLength: 2 }),
   badHook: fc.constantFrom(false, false, false, true),
+  answers: fc.option(fc.integer({ min: 1, max: 60 }), { freq: 4 }),
   deaths: fc.array(fc.integer({ min: 1, max: 120 }), { maxLength: 3 }),
   from: fc.constantFrom('journal', 'hosts'),
 })
@@ -143,6 +146,7 @@ function worldOf(fleet: Drawn, plan: Plan): World {
   }
   for (const index of fleet.bad) world.bad.add(`${nameOf(index)}:${R2}`)
   for (const { host, what } of fleet.faults) world.faults.set(`${nameOf(host)}:${what}`, Number.POSITIVE_INFINITY)
+  world.answers = fleet.answers ?? Number.POSITIVE_INFINITY
   if (fleet.badHook) world.faults.set('local:look', Number.POSITIVE_INFINITY)
   return world
 }
@@ -184,8 +188,9 @@ function progressOf(world: World, plan: Plan, journal: readonly Stamped<DurableE
   return recover(plan, 'x', new Map([...world.hosts.values()].map((host) => [host.name, host.ledger])))
 }
 
-/** Which of several come first is chance: `halt` keeps those that were done, and a first deploy's way back stops those that were begun. */
-const isChance = (fleet: Drawn): boolean => fleet.atOnce > 1 && (fleet.onFailure === 'halt' || fleet.first)
+/** Which of several come first is chance, and when the balancer goes away as well: `halt` keeps those that were done, and a first deploy's way back stops those that were begun. */
+const isChance = (fleet: Drawn): boolean =>
+  (fleet.atOnce > 1 && (fleet.onFailure === 'halt' || fleet.first)) || (fleet.balanced && fleet.answers !== null)
 
 async function check(fleet: Drawn): Promise<void> {
   const plan = planOf(fleet)

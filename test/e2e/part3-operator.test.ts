@@ -6,7 +6,8 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { LockDocument, StatusDocument } from '../../src/domain/document.ts'
 import { describeOnLab } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
-import { fleet, untilAllReady } from './helpers/fleet.ts'
+import { healing } from './helpers/faults.ts'
+import { emptyFleet, fleet, untilAllReady } from './helpers/fleet.ts'
 import { deployed, expectWhole, useProject } from './helpers/suite.ts'
 import { began, builder, did, killed, LEASE_ONLY, reach, repeat, TIMER_TOO, useTrials } from './helpers/trials.ts'
 
@@ -14,6 +15,11 @@ const told = (result: { readonly document: { readonly error?: unknown }; readonl
   `${JSON.stringify(result.document.error, null, 2)}\n${result.stderr}`
 
 describeOnLab('the operator fails', (lab) => {
+  healing(async () => {
+    suite.project.killAll()
+    await emptyFleet(lab)
+    await deployed(suite.project, 'once more')
+  })
   const suite = useProject(lab, 'part3-operator')
   const trials = useTrials(lab)
   let next: (kind: string) => void = () => {}

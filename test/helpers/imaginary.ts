@@ -31,6 +31,8 @@ export type World = {
   readonly violations: string[]
   /** What a gate finds. */
   gateSays: (gate: string, hosts: readonly string[]) => 'pass' | 'fail' | 'inconclusive' | 'invalid'
+  /** Answers that the balancer still gives before it cannot be asked any more. */
+  answers: number
   /** Hosts with an armed dead-man timer. */
   readonly timers: Set<string>
   /** false: the hosts are behind no balancer. */
@@ -62,6 +64,7 @@ export function makeWorld(names: readonly string[], release: string | null, minR
     gateSays: () => 'pass',
     faults: new Map(),
     violations: [],
+    answers: Number.POSITIVE_INFINITY,
     timers: new Set(),
     balanced: true,
     minReady,
@@ -151,7 +154,11 @@ export function makeBalancer(world: World, tick: () => void = () => undefined): 
     }),
     discover: async (host) => [{ balancer: 'haproxy:lb-1', backend: 'app', server: host.host }],
     list: async () => [...world.hosts.keys()].map((server) => stateOf({ balancer: 'haproxy:lb-1', backend: 'app', server })),
-    read: async (refs) => refs.map(stateOf),
+    read: async (refs) => {
+      world.answers -= 1
+      if (world.answers < 0) throw new RollgateError('E_BALANCER_UNREACHABLE', 'the balancer does not answer')
+      return refs.map(stateOf)
+    },
     drain: (ref) => change(ref, 'drain'),
     maintenance: (ref) => change(ref, 'maintenance'),
     ready: (ref) => change(ref, 'ready'),

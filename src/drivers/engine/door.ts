@@ -7,7 +7,8 @@ export type Door = { readonly origin: string; close(): Promise<void> }
 
 export async function openDoor(connect: (signal: AbortSignal) => Promise<Duplex>, signal: AbortSignal): Promise<Door> {
   const open = new Set<{ destroy(): void }>()
-  const server = createServer((near) => {
+  // Half-open: a client may have said all it has to say, and still wait for the answer.
+  const server = createServer({ allowHalfOpen: true }, (near) => {
     open.add(near)
     near.on('error', () => near.destroy())
     near.on('close', () => open.delete(near))

@@ -3,6 +3,7 @@
 // without evidence that it was reached, nobody knows what is missing, and the verdict is INVALID.
 import { readFile } from 'node:fs/promises'
 import type { Clause } from '../../domain/clause.ts'
+import { RollgateError } from '../../domain/error.ts'
 import type { ImportEvidence } from '../../domain/evidence.ts'
 import type { Confidence, GateSource } from '../../domain/gate.ts'
 import { readArtillery } from './artillery.ts'
@@ -72,7 +73,7 @@ async function exitCodeIn(path: string): Promise<number | string> {
   return code === undefined ? `${nameOf(path)}: holds no exit code` : Number(code)
 }
 
-/** With what was found, for people. @throws AbortError when the signal fires */
+/** With what was found, for people. @throws RollgateError E_CANCELLED */
 export async function readImports(source: ImportSource, asked: ImportAsked): Promise<ImportRead> {
   const kinds: (ImportKind | null)[] = []
   let tool: ImportTool | null = null
@@ -94,6 +95,7 @@ export async function readImports(source: ImportSource, asked: ImportAsked): Pro
     tool = files[0] === undefined ? null : toolOf(files[0].kind)
     reading = await readTogether(files)
   } catch (error) {
+    if (asked.signal?.aborted === true) throw new RollgateError('E_CANCELLED', 'interrupted while a result was read', { cause: error })
     if (!(error instanceof UnreadableError)) throw error
     reading = readingOf({ level: 'C', capabilities: { ...EVERY_REQUEST, quantiles: null }, distrust: [error.message] })
   }

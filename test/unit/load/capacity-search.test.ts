@@ -92,6 +92,11 @@ describe('the search for the capacity', () => {
     expect(lowered.found.ratePerSecond).toBeLessThan(290)
   })
 
+  test('what cannot be looked at again is no capacity, and no fault of the target', () => {
+    const { found } = search((attempt) => (attempt.confirm ? 'saturated' : upTo(300)(attempt)))
+    expect(found.kind).toBe('cannot-send')
+  })
+
   test('ends for any target whatsoever', () => {
     fc.assert(
       fc.property(fc.infiniteStream(fc.constantFrom<RateOutcome>('holds', 'breaks', 'saturated')), (outcomes) => {

@@ -31,6 +31,15 @@ describe('a gate that imports', () => {
     expect(judgeImport('imported', evidence)).toMatchObject({ verdict: 'invalid', reason: expect.stringContaining(why) })
   })
 
+  test('ends with an interrupt, packed file or not', async () => {
+    for (const path of ['k6/mix.ndjson.gz', 'k6/small.ndjson']) {
+      const stop = new AbortController()
+      const reading = readGateImport(source({ path: fixture(path), plannedMs: 15_000 }), { ...asked, signal: stop.signal })
+      stop.abort()
+      await expect(reading).rejects.toMatchObject({ code: 'E_CANCELLED' })
+    }
+  })
+
   test('is invalid without the file, with another tool’s, and without the exit code that was promised', async () => {
     const none = await readGateImport(source({ path: '/nowhere/k6.json', plannedMs: 15_000 }), asked)
     const other = await readGateImport(source({ format: 'jmeter', plannedMs: 15_000 }), asked)
