@@ -161,9 +161,9 @@ function pendingQuestion(progress: Progress): Extract<Checkpoint, { kind: 'appro
   return null
 }
 
-/** A gate in the middle of a host's way, where everything before it is done. */
+/** A gate in the middle of a host's way, where everything before it is done; looking and proving leave no line, and are done again. */
 function waitingGate(progress: Progress, track: Track): Extract<Checkpoint, { kind: 'gate' }> | null {
-  const next = track.steps.find((step) => !progress.done.has(step.id))
+  const next = track.steps.find((step) => !progress.done.has(step.id) && step.kind !== 'prove' && step.kind !== 'calibrate')
   return next?.kind === 'gate' && progress.touched.has(next.id) ? { id: next.id, kind: 'gate', gate: next.gate } : null
 }
 

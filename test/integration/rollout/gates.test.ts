@@ -1,0 +1,100 @@
+// Gates of a rollout that people and machines answer: a rollout that waits lets go of its process and not of its state, is
+// answered from another machine, and is interrupted while a gate measures. The real CLI on the sandbox.
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { until } from '../sandbox/helpers.ts'
+import { aFleet, type World } from './world.ts'
+
+const PATIENCE = { timeout: 180_000 }
+
+/** The sandbox's own configuration with this gate behind the canary. */
+function withGate(world: World, gate: string): void {
+  const { configFile } = world.project
+  const steps = readFileSync(configFile, 'utf8').replace(/- deploy: 1 .*/, '- deploy: 1\n    - gate: g')
+  writeFileSync(configFile, steps)
+  appendFileSync(configFile, `\nloads:\n  visits: { rate: 20/s, duration: 3s, warmup: 0s, requests: [{ get: / }] }\ngates:\n  g: ${gate}\n`)
+}
+
+const releases = async (world: World): Promise<readonly string[]> => {
+  const { document } = await world.run('bob', 'status')
+  return (document.hosts as readonly { readonly release: string }[]).map((host) => host.release.replace(/-.*/, ''))
+}
+
+test(
+  'a question to people: the rollout waits with exit 8, others are kept out, promote goes on from another machine',
+  PATIENCE,
+  async () => {
+    const world = await aFleet(2)
+    withGate(world, '{ approval: Ship it to everyone? }')
+    const paused = await world.run('ada', 'deploy')
+    expect(paused, paused.stderr).toMatchObject({
+      exitCode: 8,
+      document: { outcome: 'paused', gates: [{ name: 'g', verdict: 'inconclusive' }] },
+    })
+    expect(await releases(world)).toEqual(['r2', 'r1'])
+    expect(await world.run('bob', 'deploy')).toMatchObject({ exitCode: 10 })
+    const promoted = await world.run('bob', 'promote')
+    expect(promoted, promoted.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
+    expect(await releases(world)).toEqual(['r2', 'r2'])
+  },
+)
+
+test(
+  'a gate of a host that cannot be trusted, where the policy is to wait: the canary stays out until somebody says yes',
+  PATIENCE,
+  async () => {
+    const world = await aFleet(2)
+    const gate = '{ load: visits, at: "http://127.0.0.1:9", when: isolated, pass: [errors < 20%], on_invalid: { retry: 0, then: pause } }'
+    withGate(world, gate)
+    const paused = await world.run('ada', 'deploy')
+    expect(paused, paused.stderr).toMatchObject({
+      exitCode: 8,
+      document: { outcome: 'paused', gates: [{ batch: 'isolated', verdict: 'invalid' }] },
+    })
+    expect(await world.status('web-1')).toBe('MAINT')
+    expect(await world.status('web-2')).toBe('UP')
+    const status = await world.run('bob', 'status')
+    expect(status.document.unfinished).toMatchObject({ phase: expect.stringContaining('paused') })
+      const promoted = await world.run('bob', 'promote')
+    expect(promoted, promoted.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
+    expect(await releases(world)).toEqual(['r2', 'r2'])
+  },
+)
+
+test('a command that says no takes everything back with exit 7, with what it said', PATIENCE, async () => {
+  const world = await aFleet(2)
+  withGate(world, '{ command: "echo the smoke test saw a blank page; exit 3" }')
+  const traffic = world.traffic()
+  const result = await world.run('ada', 'deploy')
+  expect(result, result.stderr).toMatchObject({ exitCode: 7, document: { outcome: 'rolled-back', error: { code: 'E_GATE_FAILED' } } })
+  expect(result.stderr).toContain('exit 3')
+  expect(await releases(world)).toEqual(['r1', 'r1'])
+  expect(await traffic.stop()).toMatchObject({ failed: 0 })
+})
+
+test('what the restarts lost is a clause: none lost passes, and the probe must have looked', PATIENCE, async () => {
+  const world = await aFleet(2)
+  await world.project.setProbe(true)
+  withGate(world, '{ load: visits, at: balancer, pass: [restart.lost = 0, errors < 30%], on_invalid: { retry: 3 } }')
+  const result = await world.run('ada', 'deploy')
+  expect(result, result.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded', gates: [{ name: 'g', verdict: 'pass' }] } })
+  const [gate] = result.document.gates as readonly {
+    readonly clauses: readonly { readonly clause: string; readonly source: string; readonly sentence: string }[]
+  }[]
+  expect(gate?.clauses[0]).toMatchObject({ clause: 'restart.lost = 0', source: 'probe', verdict: 'pass' })
+})
+
+test('Ctrl-C while a gate measures ends it at once; the rollout is whole, and resume measures afresh', PATIENCE, async () => {
+  const world = await aFleet(2)
+  withGate(world, '{ command: "[ -f go ] || sleep 120" }')
+  const started = world.start('ada', 'deploy')
+  await until(() => started.events().some((event) => event.type === 'batch.done'))
+  started.child.kill('SIGINT')
+  const ended = await started.ended
+  expect(ended, ended.stderr).toMatchObject({ exitCode: 130, document: { outcome: 'cancelled' } })
+  expect(await world.status('web-1')).toBe('UP')
+  writeFileSync(`${world.project.directory}/go`, '')
+  const resumed = await world.run('bob', 'resume')
+  expect(resumed, resumed.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
+  expect(await releases(world)).toEqual(['r2', 'r2'])
+})
