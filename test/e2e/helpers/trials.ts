@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, expect } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { Stamped } from '../../../src/domain/event.ts'
 import { type TrialCase, type TrialResults, type TrialRun, trialsPage } from '../../../tools/trials-page.ts'
 import type { Lab } from '../../helpers/lab.ts'
@@ -22,6 +22,11 @@ export const full = process.env.ROLLGATE_FULL === '1'
 /** `1…long` in the full form, `1…short` in the quick one. */
 export function repeat(long: number, short = 1): readonly number[] {
   return Array.from({ length: full ? long : short }, (_, index) => index + 1)
+}
+
+/** Minutes of waiting: only in the full form, and skipped by that name elsewhere. */
+export function testInFull(name: string, body: () => Promise<void>): void {
+  test.skipIf(!full)(full ? name : `${name} (only with ROLLGATE_FULL=1)`, body)
 }
 
 /** A lease that a dead operator loses soon; a timer that nobody lives to see. */
@@ -131,7 +136,11 @@ function keep(lab: Lab, runs: readonly KeptRun[]): void {
     const mine = runs.filter((each) => each.name === name)
     const own = mine.map(({ name: _name, peer: _peer, ...run }) => run)
     const peer = mine[0]?.peer
-    cases.set(name, { name, commit, date, hosts: lab.hosts.length, runs: own, ...(peer === undefined ? {} : { peer }) })
+    // A part of a case (`-t 'run 2'`) joins what the same commit has shown before.
+    const before = cases.get(name)
+    const others = before?.commit === commit ? before.runs.filter((run) => own.every((each) => each.run !== run.run)) : []
+    const all = [...others, ...own].toSorted((a, b) => a.run - b.run)
+    cases.set(name, { name, commit, date, hosts: lab.hosts.length, runs: all, ...(peer === undefined ? {} : { peer }) })
   }
   const results: TrialResults = { what: 'ROLLGATE_FULL=1 npm test -- e2e/part3', cases: [...cases.values()] }
   mkdirSync(folder, { recursive: true })
