@@ -7,7 +7,8 @@ const tally = process.env.ROLLGATE_TALLY
 export default defineConfig({
   test: {
     include: ['test/e2e/**/*.test.ts'],
-    testTimeout: 180_000,
+    // Long forms wait for minutes on purpose.
+    testTimeout: process.env.ROLLGATE_FULL === '1' ? 900_000 : 180_000,
     hookTimeout: 120_000,
     fileParallelism: false,
     maxWorkers: 1,

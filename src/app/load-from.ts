@@ -1,12 +1,13 @@
 // A load that hosts of the configuration send: each is reached over SSH, runs the generator from its standard input, and
 // tells what it sees. Refused where a target is a generator too, by name here and by address where they say who they are.
 import { lookup } from 'node:dns/promises'
-import { RollgateError } from '../domain/error.ts'
+import { errorInfo, RollgateError } from '../domain/error.ts'
 import type { HostName } from '../domain/host.ts'
 import { generatorProgram, openGenerator } from '../drivers/generator.ts'
 import { startDistributed } from '../load/distributed.ts'
 import type { LoadHooks, LoadPlan, LoadRun, LoadTarget } from '../load/plan.ts'
 import type { Generator } from '../load/remote.ts'
+import { startLoad } from '../load/start.ts'
 import type { Session } from './session.ts'
 
 export type From = {
@@ -30,6 +31,27 @@ export async function startFrom(plan: LoadPlan, hooks: LoadHooks, { hosts, sessi
     throw failed.reason
   }
   return startDistributed(plan, hooks, { generators, targetAddresses })
+}
+
+/**
+ * For a gate: by the hosts that its load names, or by this machine. A generator that cannot be had keeps a measurement from
+ * being made, and says nothing about the release: E_LOAD, whatever it was.
+ */
+export async function startAsSaid(plan: LoadPlan, hooks: LoadHooks, session: From['session']): Promise<LoadRun> {
+  const { from: hosts = [] } = plan.settings
+  if (hosts.length === 0) return startLoad(plan, hooks)
+  const run = await startFrom(plan, hooks, { hosts, session, signal: hooks.signal }).catch(cannot)
+  return { ...run, done: run.done.catch(cannot) }
+}
+
+function cannot(thrown: unknown): never {
+  const { code, message, host, hints } = errorInfo(thrown)
+  if (code === 'E_BUG' || code === 'E_CANCELLED' || code === 'E_LOAD') throw thrown
+  throw new RollgateError('E_LOAD', `no load could be sent from other hosts: ${message}`, {
+    ...(host === undefined ? {} : { host }),
+    ...(hints === undefined ? {} : { hints }),
+    cause: thrown,
+  })
 }
 
 /** @throws RollgateError E_LOAD for an address that is another machine for each of them */

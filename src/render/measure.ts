@@ -17,10 +17,13 @@ const NAME_MOST = 24
 /** Below it a line has room for either the bar or the numbers. */
 const NEEDED_FOR_BAR = 60
 
-/** `measuring 30 s of 60 s, look 1 of 4, next at 45 s; ● good`, then targets, then clauses. */
+/** `30 s of at most 60 s, look 1 of 4, next at 45 s  ● trusted`, then targets, then clauses. */
 export function measureLines(name: string, progress: MeasureProgress, columns: number, style: Style): readonly string[] {
+  const isGood = progress.trust.light === 'good'
   return [
-    fitTo(`  ${style.bold(oneLine(name, 60))}  ${stateWords(progress)}  ${trustWords(progress, style)}`, columns),
+    fitTo(`  ${style.bold(oneLine(name, 60))}  ${stateWords(progress, true)}${isGood ? `  ${style.green('● trusted')}` : ''}`, columns),
+    // What is wrong has a line of its own: at the end of the first one it would be cut.
+    ...(isGood ? [] : [fitTo(`  ${doubtWords(progress, style)}`, columns)]),
     ...targetLines(progress.targets, columns, style),
     ...progress.clauses.map((clause) => clauseLine(clause, progress.clauses, columns, style)),
   ]
@@ -40,20 +43,20 @@ export function measureWords(progress: MeasureProgress): string {
     return `${oneLine(target.name, 60)} ${parts.join(', ')}`
   })
   const { light, reason } = progress.trust
-  return `${[stateWords(progress), ...targets].join('; ')}${light === 'good' ? '' : `; ${light}: ${oneLine(reason ?? '', 200)}`}`
+  return `${[stateWords(progress, false), ...targets].join('; ')}${light === 'good' ? '' : `; ${light}: ${oneLine(reason ?? '', 200)}`}`
 }
 
-function stateWords({ phase, seconds, atMostSeconds, look }: MeasureProgress): string {
+/** @param isShort where looks are planned they say that it is measured */
+function stateWords({ phase, seconds, atMostSeconds, look }: MeasureProgress, isShort: boolean): string {
   const of = atMostSeconds === null ? '' : ` of ${phase === 'measuring' && look !== null ? 'at most ' : ''}${atMostSeconds} s`
   const looks =
     look === null
       ? ''
       : `, ${look.at === 0 ? `${look.of} looks` : `look ${look.at} of ${look.of}`}${look.nextSeconds === null ? '' : `, next at ${look.nextSeconds} s`}`
-  return `${PHASES[phase]} ${seconds} s${of}${looks}`
+  return `${isShort && phase === 'measuring' && look !== null ? '' : `${PHASES[phase]} `}${seconds} s${of}${looks}`
 }
 
-function trustWords({ trust }: MeasureProgress, style: Style): string {
-  if (trust.light === 'good') return style.green('● trusted')
+function doubtWords({ trust }: MeasureProgress, style: Style): string {
   const why = trust.reason === null ? '' : `: ${oneLine(trust.reason, 100)}`
   return trust.light === 'bad' ? style.red(`✖ not trusted${why}`) : style.yellow(`! doubtful${why}`)
 }

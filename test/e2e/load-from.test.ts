@@ -2,7 +2,7 @@
 // through HAProxy, a generator that is killed, one whose network is cut. Counted by HAProxy, never by us. The quick form has one
 // of each kind; all of them with ROLLGATE_FULL=1.
 import { beforeAll, expect, test } from 'vitest'
-import type { CheckDocument, LoadDocument, PlanDocument } from '../../src/domain/document.ts'
+import type { CheckDocument, GateDocument, LoadDocument, PlanDocument } from '../../src/domain/document.ts'
 import { describeOnLab, inHost, labDo, mustInHost } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
 import { servers } from './helpers/haproxy.ts'
@@ -156,11 +156,16 @@ describeOnLab('load on hosts and from hosts', (lab) => {
     suite.project.configure({
       hosts: { ...hosts, [generator.name]: { ...hosts[generator.name], roles: ['generator'] } },
       loads: { work: { rate: '50/s', from: [generator.name], duration: '2s..2s', warmup: '0s..0s', requests: [{ get: '/work' }] } },
+      gates: { smoke: { load: 'work', at: 'canary', when: 'serving', pass: ['errors < 20%'] } },
     })
     const { document, stderr } = await load('work', '--url', `http://${lab.balancer.address}/`)
     expect(document.targets, stderr).toMatchObject([{ offered: 100, done: 100 }])
     const plan = await suite.project.json<PlanDocument>(['plan'])
     expect(plan.document.hosts.map(({ name }) => name)).not.toContain(generator.name)
+    const before = await balanced()
+    const gate = await suite.project.json<GateDocument>(['gate', 'smoke', '--canary', target.name])
+    expect(gate.document.targets, `${gate.stdout}${gate.stderr}`).toMatchObject([{ name: target.name, done: 100 }])
+    expect(await balanced()).toBe(before)
     suite.project.configure()
   })
 })

@@ -87,7 +87,9 @@ describeOnLab('a load gate at the canary', (lab) => {
     const explained = await suite.project.json<GateExplainDocument>(['gate', 'explain', String(document.rollout)])
     expect(explained.document.gates).toMatchObject([{ gate: 'canary', verdict: 'pass', kept: 'pass', differences: [] }])
     const p50 = explained.document.gates[0]?.clauses.find((clause) => clause.clause.startsWith('p50'))
-    expect(p50?.sentence).toMatch(/canary p50 slower by [\d.]+ % \(-?[\d.]+ to [\d.]+\), allowed \+10 %: PASS|canary p50 [+-][\d.]+ % \(.* to .*\), allowed \+10 %: PASS/)
+    expect(p50?.sentence).toMatch(
+      /canary p50 slower by [\d.]+ % \(-?[\d.]+ to [\d.]+\), allowed \+10 %: PASS|canary p50 [+-][\d.]+ % \(.* to .*\), allowed \+10 %: PASS/,
+    )
   })
 
   test('without the gates, and with a reason, the slow one goes everywhere', async () => {

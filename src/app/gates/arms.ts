@@ -57,19 +57,19 @@ export async function withArms<T>(
 ): Promise<T> {
   if (source.at.kind !== 'canary') return work({ ...entryOf(gate, source, of), old: [] })
   if (place.hosts.length === 0) throw new RollgateError('E_LOAD', `gate ${gate.name}: no host runs the new release`)
-  if (source.baseline === null) return work(await reach(gate, place.hosts.slice(-MOST_HOSTS_AN_ARM), [], of, signal))
+  if (source.baseline === null) return work(await reach(gate, source, place.hosts.slice(-MOST_HOSTS_AN_ARM), [], of, signal))
   if (place.old.length === 0)
     throw new RollgateError('E_LOAD', `gate ${gate.name} compares with the old release, and no ready host runs it`)
   const { borrow } = place
   if (borrow === null || source.baseline.kind !== 'drained-peer') {
     const count = Math.min(place.hosts.length, place.old.length, MOST_HOSTS_AN_ARM)
-    return work(await reach(gate, place.hosts.slice(-count), place.old.slice(0, count), of, signal))
+    return work(await reach(gate, source, place.hosts.slice(-count), place.old.slice(0, count), of, signal))
   }
   const canary = place.hosts.slice(-1)
   const [control = ''] = place.old
   return borrow(control, async () => {
     if (source.baseline?.restart === true) await restartOld(control, of, signal)
-    return work(await reach(gate, canary, [control], of, signal))
+    return work(await reach(gate, source, canary, [control], of, signal))
   })
 }
 
@@ -89,6 +89,7 @@ function entryOf(
 
 async function reach(
   gate: GateSettings,
+  source: LoadSource,
   canary: readonly HostName[],
   old: readonly HostName[],
   of: GateWork,
@@ -97,7 +98,11 @@ async function reach(
   const { session, emit } = of
   const site = session.config.rollout.probe?.url
   const hosts = [...canary, ...old].map((name) => ({ host: name, health: session.settings(hostNamed(session, name)).health }))
-  const { targets, way } = await hostTargets(hosts, { connect: session.connect, signal, ...(site === undefined ? {} : { site }) })
+  const { targets, way } = await hostTargets(hosts, {
+    ...{ connect: session.connect, signal },
+    fromElsewhere: (session.config.loads[source.load]?.from ?? []).length > 0,
+    ...(site === undefined ? {} : { site }),
+  })
   const [first, ...rest] = targets
   if (first === undefined) throw new RollgateError('E_BUG', 'a gate without a target')
   const against = old.length === 0 ? '' : ` against ${old.join(', ')}`

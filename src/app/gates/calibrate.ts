@@ -12,8 +12,8 @@ import { hashOf } from '../../gate/hash.ts'
 import { RESAMPLES } from '../../gate/plan.ts'
 import { createDraw } from '../../gate/random.ts'
 import { timelineOf } from '../../gate/seconds.ts'
-import type { LoadPlan } from '../../load/plan.ts'
-import { startLoad } from '../../load/start.ts'
+import type { LoadHooks, LoadPlan } from '../../load/plan.ts'
+import { startAsSaid } from '../load-from.ts'
 import { createMeter } from '../meter.ts'
 import { secretReader } from '../secrets.ts'
 import type { Arms, GateWork } from './arms.ts'
@@ -99,7 +99,7 @@ export async function sendTo(
     readSecret: secretReader(session.config, context.env),
   }
   try {
-    const sending = await startLoad(plan, {
+    const hooks: LoadHooks = {
       signal,
       onSlice(slice) {
         slices.push(slice)
@@ -118,7 +118,8 @@ export async function sendTo(
           },
         })
       },
-    })
+    }
+    const sending = await startAsSaid(plan, hooks, session)
     const result = await sending.done
     if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'interrupted while a gate was calibrated')
     const [why] = result.validity.reasons

@@ -14,8 +14,7 @@ import { resultOf } from '../../gate/report.ts'
 import { timelineOf } from '../../gate/seconds.ts'
 import { findSteady, STEADY_BLOCKS } from '../../gate/steady.ts'
 import { createWatch } from '../../gate/watch.ts'
-import type { LoadPlan, LoadProgress, LoadResult } from '../../load/plan.ts'
-import { startLoad } from '../../load/start.ts'
+import type { LoadHooks, LoadPlan, LoadProgress, LoadResult, LoadRun } from '../../load/plan.ts'
 import { LIMITS } from '../../load/validity.ts'
 import { createMeter } from '../meter.ts'
 
@@ -31,6 +30,7 @@ export type LoadMeasuring = {
   readonly capacity: (() => Promise<CapacityEvidence>) | null
   /** How often the end may be moved. */
   readonly extend: number
+  readonly start: (plan: LoadPlan, hooks: LoadHooks) => Promise<LoadRun>
   readonly signal: AbortSignal
   readonly onProgress?: (progress: MeasureProgress) => void
   /** What a screen calls it before the push. */
@@ -68,7 +68,7 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
   const pending: Slice[] = []
   let current: number | null = null
 
-  const run = await startLoad(
+  const run = await measuring.start(
     {
       ...measuring.load,
       // Where no time is judged nothing has to settle.

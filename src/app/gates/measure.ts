@@ -27,6 +27,7 @@ import { planGate } from '../../gate/plan.ts'
 import { burnPairs } from '../../gate/prometheus.ts'
 import { measureCapacityRatio } from '../../load/capacity-ratio.ts'
 import { readGateImport } from '../../load/imports/read.ts'
+import { startAsSaid } from '../load-from.ts'
 import { secretReader } from '../secrets.ts'
 import { type Arms, type GatePlace, type GateWork, type LoadSource, meanRate, sparing, withArms } from './arms.ts'
 import { measureByEngine } from './measure-engine.ts'
@@ -133,6 +134,7 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
         },
         ...{ calibration: await of.calibration(arms), passes: of.passes, restart: of.restart },
         capacity: wantsBursts(gate) ? () => bursts(arms, load, seed, of, signal) : null,
+        start: (plan, hooks) => startAsSaid(plan, hooks, session),
         ...{ extend: gate.onInconclusive.extend, signal },
         onProgress: (progress) =>
           of.emit({ type: 'gate.progress', gate: gate.name, ...(of.place.step === undefined ? {} : { step: of.place.step }), progress }),

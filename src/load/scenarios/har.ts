@@ -4,7 +4,7 @@ import type { LoadBody, LoadMethod, LoadRequest } from '../../domain/load.ts'
 import { SAFE_METHODS } from '../../domain/load.ts'
 import { at, listAt, numberAt, textAt } from '../imports/json.ts'
 import { createLeftOut, type Draft, type LeftOut, methodOf, NoDraftError } from './draft.ts'
-import { createHider, type Hider } from './hide.ts'
+import { createHider, type Hider, isSecretName } from './hide.ts'
 
 export type HarOptions = {
   /** Which sites; none given: the one of the first request. */
@@ -115,7 +115,9 @@ function requestOf(entry: unknown, kept: Kept, left: LeftOut, hider: Hider): Loa
 /** Braces are written %7B: ours alone are templates. */
 export function pathOf(url: URL, hider: Hider): string {
   const plain = (text: string): string => text.replaceAll('{', '%7B').replaceAll('}', '%7D')
+  // Sessions of old servers stand in the path itself.
   const path = url.pathname
+    .replace(/;[a-z_]*sess(ion)?_?id=[^/;]*/gi, '')
     .split('/')
     .map((part) => hider.hide('path', decoded(part).length >= 32 ? decoded(part) : '') ?? plain(part))
     .join('/')
@@ -213,12 +215,14 @@ export function holdsTemplate(value: unknown): boolean {
 export function hiddenIn(value: unknown, name: string, hider: Hider, depth: number): unknown {
   if (depth > 20) throw new RangeError('too deep')
   if (typeof value === 'string') return hider.hide(name, value) ?? value
+  if (typeof value === 'number' && isSecretName(name)) return hider.always(name, String(value))
   if (Array.isArray(value)) return value.map((item) => hiddenIn(item, name, hider, depth + 1))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]) => {
       if (key in {}) throw new RangeError('a reserved key')
-      return [key, hiddenIn(inner, key, hider, depth + 1)]
+      // What stands inside a secret is one: `{ "token": { "value": … } }`.
+      return [key, hiddenIn(inner, isSecretName(name) && !isSecretName(key) ? `${name} ${key}` : key, hider, depth + 1)]
     }),
   )
 }

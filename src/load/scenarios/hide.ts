@@ -10,7 +10,7 @@ export type Hider = {
 }
 
 const WORDS = new Set(
-  'auth authorization token tokens jwt secret secrets password passwd pwd passphrase apikey accesskey session sessionid sid csrf xsrf signature sig credential credentials otp pin nonce'.split(
+  'auth authorization token tokens jwt secret secrets password passwd pwd passphrase apikey accesskey session sessionid sessid phpsessid jsessionid sid csrf xsrf signature sig credential credentials otp pin nonce'.split(
     ' ',
   ),
 )

@@ -13,10 +13,14 @@ import { VERDICT_WORDS } from './words.ts'
 const SIGNS: Readonly<Record<GateVerdict, string>> = { pass: '✅', fail: '❌', inconclusive: '❔', invalid: '⚠️' }
 const BLOCKS = '▁▂▃▄▅▆▇█'
 const SPARKS = 40
+/** Rows of a table, and gates, at first. */
+const MOST = 200
 
 export function summaryOf(data: ReportData): string {
-  for (const most of [200, 50, 10, 3]) {
-    const text = page(data, most)
+  // The same however many rows there are.
+  const drawn = data.measurements.slice(0, MOST).map((measurement) => sparks(seriesOf(measurement, SPARKS).lines.slice(0, 2)))
+  for (const most of [MOST, 50, 10, 3]) {
+    const text = page(data, drawn, most)
     if (Buffer.byteLength(text) < SUMMARY_LIMIT_BYTES) return text
   }
   return `### ${SIGNS[data.verdict]} ${escapeText(data.title)}\n\n${escapeText(data.sentence)}\n`
@@ -44,7 +48,7 @@ export function gatesSummary(data: ReportData): string {
 
 const titleOf = ({ name, where }: ReportMeasurement): string => (where === null ? name : `${name} (${where})`)
 
-function page(data: ReportData, most: number): string {
+function page(data: ReportData, drawn: readonly (readonly string[])[], most: number): string {
   const { title, verdict, sentence, id, at, durationMs, measurements, rollout, reproduce } = data
   const word = rollout === null ? VERDICT_WORDS[verdict] : rollout.outcome
   const lines = [
@@ -55,7 +59,11 @@ function page(data: ReportData, most: number): string {
     ...(rollout === null ? [] : hostTable(rollout, most)),
     ...(rollout?.losses ?? []).slice(0, Math.min(most, 20)).map((loss) => `- ${escapeText(loss)}`),
     ...((rollout?.losses.length ?? 0) > 0 ? [''] : []),
-    ...measurements.slice(0, most).flatMap((measurement) => part(measurement, measurements.length > 1 || rollout !== null, most)),
+    ...measurements
+      .slice(0, most)
+      .flatMap((measurement, index) =>
+        part(measurement, drawn[index] ?? [], { hasTitle: measurements.length > 1 || rollout !== null, most }),
+      ),
     ...(measurements.length > most ? [`and ${measurements.length - most} more gates`, ''] : []),
     ...folded(
       'How to do it again',
@@ -66,9 +74,10 @@ function page(data: ReportData, most: number): string {
   return `${lines.join('\n')}\n`
 }
 
-function part(measurement: ReportMeasurement, hasTitle: boolean, most: number): readonly string[] {
+type PartOptions = { readonly hasTitle: boolean; readonly most: number }
+
+function part(measurement: ReportMeasurement, drawn: readonly string[], { hasTitle, most }: PartOptions): readonly string[] {
   const { verdict, reason, clauses, warnings, discarded, targets } = measurement
-  const { lines } = seriesOf(measurement, SPARKS)
   return [
     ...(hasTitle
       ? [`#### ${SIGNS[verdict]} ${escapeText(titleOf(measurement))}: ${VERDICT_WORDS[verdict]}`, '', escapeText(reason), '']
@@ -76,6 +85,7 @@ function part(measurement: ReportMeasurement, hasTitle: boolean, most: number): 
     ...(clauses.length === 0
       ? []
       : [
+          ...(verdict === 'invalid' ? ['What these numbers would say if they could be trusted:', ''] : []),
           '| clause | verdict | estimate | interval | limit |',
           '|---|---|---:|---:|---:|',
           ...clauses.slice(0, most).map((clause) => {
@@ -86,7 +96,7 @@ function part(measurement: ReportMeasurement, hasTitle: boolean, most: number): 
           }),
           '',
         ]),
-    ...sparks(lines.slice(0, 2)),
+    ...drawn,
     ...discarded
       .slice(0, 5)
       .map((one) => `- measured again: the attempt before was ${VERDICT_WORDS[one.verdict]}: ${escapeText(one.reason)}`),

@@ -37,8 +37,6 @@ export type LoadReport = {
   readonly failures: readonly Sent[]
 }
 
-export const USERS = 30
-
 export function startLoad(
   url: string,
   options: { readonly users?: number; readonly limitMs?: number; readonly timeoutMs?: number } = {},
@@ -55,7 +53,7 @@ export function startLoad(
     }
     agent.destroy()
   }
-  const users = Array.from({ length: options.users ?? USERS }, user)
+  const users = Array.from({ length: options.users ?? 30 }, user)
   return {
     began,
     sent,

@@ -21,7 +21,6 @@ beforeAll(async () => {
   // It listens on a port.
   site = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await writeFile(join(place.directory, 'targets.txt'), 'GET {{ target }}/\n')
-  await writeFile(join(place.directory, 'plan.jmx'), '')
   const lines = [
     'app: shop',
     'artifact: { path: dist }',
@@ -31,7 +30,6 @@ beforeAll(async () => {
     'health: { http: { port: 8080 } }',
     'loads:',
     `  attack: { engine: { vegeta: targets.txt, rate: 40/s, command: ${JSON.stringify(vegeta ?? 'vegeta')} }, duration: 3s }`,
-    '  plan: { engine: { jmeter: plan.jmx, command: no-such-jmeter } }',
     '  swarm: { engine: { locust: swarm.py } }',
   ]
   await writeFile(join(place.directory, 'rollgate.yml'), `${lines.join('\n')}\n`)
@@ -67,16 +65,9 @@ describe.skipIf(vegeta === null)(`with vegeta${missing('vegeta', vegeta)}`, () =
   })
 })
 
-test.each([
-  ['a clause that its result cannot answer', ['swarm', '--threshold', 'p95 <= baseline + 10%'], 'intervals only'],
-  ['connections', ['attack', '--connections', '5'], 'vegeta decides what is sent'],
-  ['a warm-up', ['attack', '--warm-up', '5s'], 'vegeta decides what is sent'],
-  ['a rate for Locust', ['swarm', '--rate', '5/s'], 'locust decides what is sent'],
-  ['two releases for JMeter', ['plan', '--url', 'http://127.0.0.1:1/', '--against', 'http://127.0.0.1:2/'], 'jmeter decides what is sent'],
-  ['a program that is not there', ['plan'], 'no-such-jmeter cannot be started'],
-  ['a script that is not there', ['swarm'], 'swarm.py cannot be read'],
-] as const)('%s is refused before anything is sent, exit 2', async (_, words, why) => {
-  const result = await load(...words)
+// What else is refused: test/unit/app/load-import.test.ts.
+test('a clause that its result cannot answer is refused before anything is sent, exit 2', async () => {
+  const result = await load('swarm', '--threshold', 'p95 <= baseline + 10%')
   expect(result.code).toBe(2)
-  expect(JSON.stringify(documentOf(result).error)).toContain(why)
+  expect(JSON.stringify(documentOf(result).error)).toContain('intervals only')
 })

@@ -89,16 +89,11 @@ test('a description is seen by its beginning, is valid, and runs', async () => {
   ])
 })
 
+// What else is refused: test/unit/app/load-import.test.ts.
 test.each([
-  [2, ['--har', 'nothing.har'], 'there is no such file'],
-  [2, ['--har', 'x.har', '--openapi', 'y.yml'], 'openapi'],
   [2, ['--har', fixture('shop.har'), 'other.json'], 'one of them at a time'],
   [2, ['--har', fixture('shop.har'), '--threshold', 'p95 < 1s'], '--threshold is for results'],
-  [2, ['--har', fixture('shop.har'), '--methods', 'TEAPOT'], 'known are GET'],
-  [2, ['--har', fixture('shop.har'), '--origin', 'shop'], '--origin'],
   [3, ['--har', fixture('shop.openapi.yaml')], 'log.entries is missing'],
-  [3, ['--openapi', fixture('shop.har')], 'no OpenAPI description'],
-  [3, ['--har', fixture('shop.har'), '--origin', 'https://elsewhere.example'], 'is left'],
 ] as const)('exits %i for load import %j', async (code, words, why) => {
   const result = await run(['load', 'import', '--json', ...words], place)
   expect(result.code, result.stderr).toBe(code)

@@ -15,6 +15,9 @@ import { clauses } from '../../unit/load/imports/helpers.ts'
 
 vi.setConfig({ testTimeout: 120_000 })
 
+/** How long each release takes. */
+const delays = { new: 20, old: 20 }
+const fails = { every: 20 }
 const seen = { requests: 0, failed: 0, byHost: new Map<string, number>() }
 let server: Server
 let site = ''
@@ -25,11 +28,11 @@ beforeAll(async () => {
     seen.requests += 1
     const arm = request.url?.startsWith('/old') === true ? 'old' : 'new'
     seen.byHost.set(arm, (seen.byHost.get(arm) ?? 0) + 1)
-    if (seen.requests % 20 === 0) {
+    if (seen.requests % fails.every === 0) {
       seen.failed += 1
       response.statusCode = 500
     }
-    setTimeout(() => response.end('ok'), 10)
+    setTimeout(() => response.end('ok'), delays[arm])
   })
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
   // It listens on a port.
@@ -99,6 +102,29 @@ describe.skipIf(vegeta === null)(`vegeta${missing('vegeta', vegeta)}`, () => {
     const of = (target: string) => evidence.slices.filter((slice) => slice.target === target).reduce((sum, slice) => sum + slice.offered, 0)
     expect([of('canary'), of('baseline')]).toEqual([seen.byHost.get('new'), seen.byHost.get('old')])
   })
+
+  const isFull = process.env.ROLLGATE_FULL === '1'
+  test.skipIf(!isFull)(
+    `an equal release passes and one that is 30 % slower fails, by the requests of vegeta${isFull ? '' : ' (SKIPPED: only with ROLLGATE_FULL=1)'}`,
+    async () => {
+      fails.every = Number.POSITIVE_INFINITY
+      const path = await scriptOf('ab.txt', 'GET {{ target }}/x\n')
+      const more = { path, ratePerSecond: 60, duration: { atLeastMs: 75_000, atMostMs: 75_000 } }
+      const judged = async (newMs: number) => {
+        delays.new = newMs
+        const { evidence } = await run(await settings(more), {
+          ...{ target: `${site}/new`, against: `${site}/old`, clauses: clauses('p50 <= baseline + 10%') },
+          confidence: { ...DEFAULT_CONFIDENCE, hostEffect: 'ignore' },
+        })
+        return judgeImport('big', evidence)
+      }
+      const [equal, slower] = [await judged(delays.old), await judged(delays.old * 1.3)]
+      delays.new = delays.old
+      fails.every = 20
+      expect([equal.verdict, slower.verdict], `${equal.reason}; ${slower.reason}`).toEqual(['pass', 'fail'])
+    },
+    400_000,
+  )
 
   test('an interrupt ends it at once, with everything it started', async () => {
     const stop = new AbortController()

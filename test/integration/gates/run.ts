@@ -6,6 +6,7 @@ import { parseClause } from '../../../src/domain/clause-parse.ts'
 import { DEFAULT_CONFIDENCE, type GateReport, type GateSettings } from '../../../src/domain/gate.ts'
 import { DEFAULT_TIMEOUTS, type LoadSettings } from '../../../src/domain/load.ts'
 import { planGate } from '../../../src/gate/plan.ts'
+import { startLoad } from '../../../src/load/start.ts'
 
 export type Order = {
   readonly canary: number
@@ -55,6 +56,7 @@ const gate: GateSettings = {
 }
 const burning = order.saturated === true ? setInterval(burn, 20) : null
 const { report } = await measureByLoad({
+  start: startLoad,
   gatePlan: planGate(gate, {
     duration: range,
     ratePerArm: order.ratePerSecond,

@@ -30,7 +30,7 @@ const progress: MeasureProgress = {
 describe('a measurement while it runs', () => {
   it('is a line for each target and one for each clause, with its interval against the margin', () => {
     expect(`\n${measureLines('gate canary', progress, 80, PLAIN).join('\n')}\n`).toBe(`
-  gate canary  measuring 30 s of at most 120 s, look 1 of 4, next at 60 s  ● tr…
+  gate canary  30 s of at most 120 s, look 1 of 4, next at 60 s  ● trusted
     target    offered   sent     ok      p50      p95    slow  failed
     canary      3,000  2,998  2,990  12.3 ms  41.7 ms  1.25 %  6 status, 2 reset
     baseline    3,000  3,000  3,000  12.0 ms  40.0 ms     1 %  0
@@ -46,7 +46,7 @@ describe('a measurement while it runs', () => {
 
   it('says in words and by a sign what colour says', () => {
     const bad = { ...progress, trust: { light: 'bad' as const, reason: 'this machine sent late in 9 of 30 seconds' } }
-    expect(measureLines('load', bad, 200, PLAIN)[0]).toContain('✖ not trusted: this machine sent late in 9 of 30 seconds')
+    expect(measureLines('load', bad, 80, PLAIN)[1]).toBe('  ✖ not trusted: this machine sent late in 9 of 30 seconds')
     const failed = { ...progress, clauses: [{ ...p95, verdict: 'fail' as const }] }
     expect(measureLines('load', failed, 80, PLAIN).at(-1)).toMatch(/^ {2}✖ p95/)
     expect(measureLines('load', failed, 80, createStyle(true)).at(-1)).toContain('\x1b[31m✖')
@@ -120,8 +120,8 @@ describe('a measurement while it runs', () => {
       phase: fc.constantFrom('calibration', 'warmup', 'measuring', 'draining'),
       seconds: count,
       atMostSeconds: fc.option(count),
-      targets: fc.array(target, { maxLength: 25 }),
-      clauses: fc.array(clause, { maxLength: 8 }),
+      targets: fc.array(target, { maxLength: 8 }),
+      clauses: fc.array(clause, { maxLength: 4 }),
       look: fc.option(fc.record({ at: count, of: count, nextSeconds: fc.option(count) })),
       trust: fc.record({ light: fc.constantFrom('good', 'doubtful', 'bad'), reason: fc.option(name) }),
     })
@@ -134,7 +134,7 @@ describe('a measurement while it runs', () => {
         }
         expect(measureWords(seen as MeasureProgress)).not.toMatch(/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/)
       }),
-      { numRuns: 300 },
+      { numRuns: 60 },
     )
   })
 })

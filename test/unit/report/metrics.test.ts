@@ -36,15 +36,17 @@ function named(text: string): ReportData {
   return { ...data, title: text, measurements }
 }
 
-const rollout = (): ReportData =>
-  samples.rolloutReport(
-    [],
-    [
-      { record: samples.gateRecord({ canary: { ms: 61 }, old: samples.GOOD, seconds: 60 }), batch: 'canary', startedAt: null },
-      { record: samples.gateRecord({ canary: { ms: 61 }, old: samples.GOOD, seconds: 60 }), batch: 'canary', startedAt: null },
-      { record: samples.commandRecord(), batch: 'batch 2', startedAt: null },
-    ],
-  )
+const rollout = samples.once(
+  (): ReportData =>
+    samples.rolloutReport(
+      [],
+      [
+        { record: samples.gateRecord({ canary: { ms: 61 }, old: samples.GOOD, seconds: 60 }), batch: 'canary', startedAt: null },
+        { record: samples.gateRecord({ canary: { ms: 61 }, old: samples.GOOD, seconds: 60 }), batch: 'canary', startedAt: null },
+        { record: samples.commandRecord(), batch: 'batch 2', startedAt: null },
+      ],
+    ),
+)
 
 describe('metrics', () => {
   it('tell verdict, estimates, margins and requests in base units', () => {

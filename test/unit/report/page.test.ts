@@ -11,14 +11,14 @@ const rolledBack = (): readonly Stamped<DurableEvent>[] =>
   // isDurable has looked at the type; the filter cannot carry that through the stamp.
   recorded('rolled-back').filter((event) => isDurable(event)) as readonly Stamped<DurableEvent>[]
 
-function rollout(): ReportData {
+const rollout = samples.once((): ReportData => {
   const events = rolledBack()
   const record = samples.gateRecord({ canary: { ms: 61 }, old: samples.GOOD, seconds: 60 })
   return samples.rolloutReport(events, [
     { record, batch: 'canary', startedAt: events[0]?.at ?? null },
     { record: samples.commandRecord(), batch: 'batch 2', startedAt: null },
   ])
-}
+})
 
 const PAGES: readonly (readonly [string, () => ReportData])[] = [
   ['a pass', samples.gatePass],

@@ -47,11 +47,11 @@ describe('the summary of a report in Markdown', () => {
     const [host] = base.rollout?.hosts ?? []
     const [target] = gate?.targets ?? []
     if (gate === undefined || host === undefined || target === undefined || base.rollout === null) throw new Error('a rollout with a gate')
-    const targets = Array.from({ length: 500 }, (_, index) => ({ ...target, name: `${'x'.repeat(200)}${index}` }))
-    const hosts = Array.from({ length: 3_000 }, (_, index) => ({ ...host, name: `web-${index}`, error: '<'.repeat(400) }))
+    const targets = Array.from({ length: 300 }, (_, index) => ({ ...target, name: `${'x'.repeat(200)}${index}` }))
+    const hosts = Array.from({ length: 1_000 }, (_, index) => ({ ...host, name: `web-${index}`, error: '<'.repeat(400) }))
     const data: ReportData = {
       ...base,
-      measurements: Array.from({ length: 80 }, () => ({ ...gate, targets })),
+      measurements: Array.from({ length: 30 }, () => ({ ...gate, targets })),
       rollout: { ...base.rollout, hosts },
     }
     const text = summaryOf(data)
