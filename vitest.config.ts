@@ -9,8 +9,9 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     exclude: ['test/e2e/**', 'test/lab/**', 'node_modules/**'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Of a machine that does several things at once: a test that hangs hangs for longer than this.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
     env: { NO_COLOR: '1', TZ: 'UTC' },
     reporters: tally === undefined ? ['default'] : ['default', ['./tools/tally.mjs', { file: tally }]],
