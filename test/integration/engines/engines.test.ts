@@ -1,6 +1,6 @@
 // Load tools that are installed here, run by us against a server that counts: what the import says beside what the server saw.
 
-import { mkdtemp, readdir, writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -10,6 +10,7 @@ import type { EngineSettings } from '../../../src/domain/engine.ts'
 import { DEFAULT_CONFIDENCE } from '../../../src/domain/gate.ts'
 import { type EngineOptions, runEngine } from '../../../src/drivers/engine/run.ts'
 import { judgeImport } from '../../../src/gate/imports.ts'
+import { ownFolder } from '../../helpers/folders.ts'
 import { loadTool, missing } from '../../helpers/load-tools.ts'
 import { clauses } from '../../unit/load/imports/helpers.ts'
 
@@ -23,7 +24,7 @@ let server: Server
 let site = ''
 let folder = ''
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'rollgate-engines-'))
+  folder = await ownFolder()
   server = createServer((request, response) => {
     seen.requests += 1
     const arm = request.url?.startsWith('/old') === true ? 'old' : 'new'

@@ -1,5 +1,5 @@
 // `load import` without a process around it: what is refused, with which words, and that an interrupt is one.
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -7,6 +7,7 @@ import type { AppContext } from '../../../src/app/context.ts'
 import { load } from '../../../src/app/load.ts'
 import { loadImport } from '../../../src/app/load-import.ts'
 import { loadScenario, seenIn } from '../../../src/app/load-scenario.ts'
+import { ownFolder } from '../../helpers/folders.ts'
 import { strictly } from '../../helpers/schemas.ts'
 import { fixture } from '../load/imports/helpers.ts'
 
@@ -129,7 +130,7 @@ describe('a load that another tool runs', () => {
     ['a script that is not there', { name: 'swarm' }, 'swarm.py cannot be read'],
     ['somebody else’s machine, unasked', { name: 'attack', url: 'http://shop.example.com/' }, 'is not this machine'],
   ] as const)('%s is refused before anything is sent', async (_, options, why) => {
-    const cwd = await mkdtemp(join(tmpdir(), 'rollgate-engine-load-'))
+    const cwd = await ownFolder()
     await writeFile(join(cwd, 'rollgate.yml'), `${lines.join('\n')}\n`)
     await writeFile(join(cwd, 'plan.jmx'), '')
     await expect(load(options, context({ cwd, env: { HOME: cwd, PATH: process.env.PATH } }))).rejects.toMatchObject({

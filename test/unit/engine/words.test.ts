@@ -1,14 +1,14 @@
 // How load tools are called: words that arrive as they are, whatever the names hold; and the script by which k6 loads two
 // releases at once, which is run here as far as a module can be without k6.
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { createServer, connect as dial } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import type { EngineSettings } from '../../../src/domain/engine.ts'
 import { openDoor } from '../../../src/drivers/engine/door.ts'
 import { type EngineAsked, jmeterWords, k6Pair, k6Words, locustWords, vegetaWords } from '../../../src/drivers/engine/words.ts'
+import { ownFolder } from '../../helpers/folders.ts'
 
 const settings = (more: Partial<EngineSettings> = {}): EngineSettings => ({
   ...{
@@ -78,7 +78,7 @@ describe('words', () => {
 })
 
 test('k6’s script for two releases runs the user’s own function for each, at one rate, labelled', async () => {
-  const folder = await mkdtemp(join(tmpdir(), 'rollgate-pair-'))
+  const folder = await ownFolder()
   const own = join(folder, `own "quoted" ${'$'}{name}.mjs`)
   await writeFile(own, 'export const options = { vus: 99 }\nexport function setup() { return 7 }\nexport default function visit() {}\n')
   const script = join(folder, 'pair.mjs')

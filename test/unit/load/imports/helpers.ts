@@ -1,12 +1,12 @@
 // Reads files that the real tools wrote, with what the server counted in the same run beside them.
 import { readFileSync } from 'node:fs'
-import { mkdtemp, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseClause } from '../../../../src/domain/clause-parse.ts'
 import { DEFAULT_CONFIDENCE } from '../../../../src/domain/gate.ts'
 import { judgeImport } from '../../../../src/gate/imports.ts'
 import { type ImportSource, readImports } from '../../../../src/load/imports/read.ts'
+import { ownFolder } from '../../../helpers/folders.ts'
 
 const FIXTURES = join(import.meta.dirname, '../../../fixtures/load-results')
 
@@ -61,7 +61,7 @@ export async function imported(
 }
 
 export async function fileWith(name: string, content: string | Uint8Array): Promise<string> {
-  const path = join(await mkdtemp(join(tmpdir(), 'rollgate-import-')), name)
+  const path = join(await ownFolder(), name)
   await writeFile(path, content)
   return path
 }
