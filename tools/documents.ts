@@ -62,7 +62,7 @@ export const documents = {
         ),
       ),
       probe: nullable(object({ sent: count, failed: count, worstGapMs: number }, { losses: list(text) })),
-      gates: list(object({ name: text, batch: text, verdict: text, clauses: list(anything) })),
+      gates: list(object({ name: text, batch: text, verdict: text, clauses: clauseResults() })),
       minReadySeen: nullable(count),
       durationMs: number,
       next: list(text),

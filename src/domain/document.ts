@@ -46,7 +46,7 @@ export type RolloutDocument = BaseDocument & {
     readonly name: string
     readonly batch: string
     readonly verdict: string
-    readonly clauses: readonly unknown[]
+    readonly clauses: readonly ClauseResult[]
   }[]
   readonly minReadySeen: number | null
   readonly durationMs: number

@@ -127,7 +127,7 @@ function judgedOnly(gate: RolloutDocument['gates'][number]): ReportMeasurement {
   return {
     ...{ name: `gate ${gate.name}`, where: gate.batch, verdict: wordOf(gate.verdict), reason: 'its evidence is not on this machine' },
     ...{
-      clauses: [],
+      clauses: gate.clauses,
       targets: [],
       arms: { canary: [], old: [] },
       slices: [],

@@ -17,7 +17,7 @@ export function rolloutParts(rollout: ReportRollout): string {
 function hostTable({ hosts, probe, losses, minReadySeen, outcome }: ReportRollout): string {
   const isBack = outcome === 'rolled-back'
   const rows = hosts.slice(0, MOST_HOSTS).map((host) => {
-    return `<tr${host.error === null ? '' : ' class="fail"'}><th scope="row">${escapeMarkup(host.name, 100)}</th><td>${escapeMarkup(host.from ?? 'none', 60)}</td><td>${host.from === host.to ? 'unchanged' : escapeMarkup(host.to ?? 'none', 60)}</td><td>${escapeMarkup(host.phase, 40)}</td><td class="n">${host.durationMs === 0 ? '' : duration(host.durationMs)}</td><td>${host.error === null ? '' : `✖ ${escapeMarkup(host.error, 300)}`}</td></tr>`
+    return `<tr${host.error === null ? '' : ' class="fail"'}><th scope="row">${escapeMarkup(host.name, 100)}</th><td class="id">${escapeMarkup(host.from ?? 'none', 60)}</td><td class="id">${host.from === host.to ? 'unchanged' : escapeMarkup(host.to ?? 'none', 60)}</td><td>${escapeMarkup(host.phase, 40)}</td><td class="n">${host.durationMs === 0 ? '' : duration(host.durationMs)}</td><td>${host.error === null ? '' : `✖ ${escapeMarkup(host.error, 300)}`}</td></tr>`
   })
   const left = hosts.length - rows.length
   const said = [

@@ -38,7 +38,7 @@ table{border-collapse:collapse;width:100%;font-size:13px;font-variant-numeric:ta
 th,td{text-align:left;padding:4px 10px 4px 0;border-bottom:1px solid var(--edge);vertical-align:top;overflow-wrap:normal;font-weight:400}
 th[scope=row]{min-width:90px;overflow-wrap:anywhere}
 thead th{color:var(--quiet)}
-.n{text-align:right;white-space:nowrap}
+.n{text-align:right}.n,.id{white-space:nowrap}
 dl{display:grid;grid-template-columns:minmax(80px,max-content) 1fr;gap:3px 16px;margin:8px 0;font-size:14px}
 dt{color:var(--quiet)}dd{margin:0}
 .legend li{display:inline-block;margin:0 16px 2px 0;font-size:13px}
