@@ -114,7 +114,15 @@ function labRefusal() {
 }
 
 /** About how many seconds they take; what is not here has a second for each 100 bytes. */
-const LONG = { 'part2-gates': 220, 'part3-operator': 200, 'part3-hosts': 190, 'exit-codes': 175, services: 170, commands: 165, 'part3-balancer': 120 }
+const LONG = {
+  'part2-gates': 220,
+  'part3-operator': 200,
+  'part3-hosts': 190,
+  'exit-codes': 175,
+  services: 170,
+  commands: 165,
+  'part3-balancer': 120,
+}
 
 /** The test files that are meant, the longest first, so that no lab is left alone with one at the end. */
 function labFiles(paths) {

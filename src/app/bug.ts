@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { arch, platform, release } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
-import { homeDirectory } from './home.ts'
+import { stateDirectory } from './home.ts'
 
 /** @returns the file's path; null when it could not be written, which must not hide the error itself */
 export async function recordBug(
@@ -16,8 +16,7 @@ export async function recordBug(
     readonly now: Date
   },
 ): Promise<string | null> {
-  const base = about.env.XDG_STATE_HOME?.startsWith('/') ? about.env.XDG_STATE_HOME : join(homeDirectory(about.env), '.local', 'state')
-  const folder = join(base, 'rollgate', 'bugs')
+  const folder = join(stateDirectory(about.env), 'bugs')
   const file = join(folder, `${about.now.toISOString().replace(/[:.]/g, '-')}-${process.pid}.log`)
   const text = [
     `rollgate ${about.version}, node ${process.versions.node}, ${platform()} ${release()} ${arch()}`,

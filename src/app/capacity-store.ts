@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { KnownCapacity } from '../domain/capacity.ts'
-import { homeDirectory } from './home.ts'
+import { stateDirectory } from './home.ts'
 
 export type CapacityOf = { readonly app: string; readonly environment: string | null }
 
@@ -37,9 +37,8 @@ export async function readCapacities(env: Env, of: CapacityOf): Promise<readonly
 type Env = Readonly<Record<string, string | undefined>>
 
 function pathOf(env: Env, { app, environment }: CapacityOf): string {
-  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
   const name = environment === null ? app : `${app}@${environment}`
-  return join(state, 'rollgate', 'capacity', `${name.replace(/[^A-Za-z0-9._@-]/g, '_')}.json`)
+  return join(stateDirectory(env), 'capacity', `${name.replace(/[^A-Za-z0-9._@-]/g, '_')}.json`)
 }
 
 function isCapacity(value: unknown): value is KnownCapacity {

@@ -33,7 +33,7 @@ import { observe } from '../facts/observe.ts'
 import { realClock } from '../load/pace.ts'
 import { type ProbeFailure, startProbe } from '../load/probe.ts'
 import type { AppContext } from './context.ts'
-import { gatePorts } from './gates/port.ts'
+import type { GatePorts } from './gates/port.ts'
 import { guardBalancer } from './guarded.ts'
 import { homeDirectory } from './home.ts'
 import { placeLosses, restartEvidence } from './losses.ts'
@@ -400,6 +400,17 @@ export function rolloutPorts(work: Work): RolloutPorts {
         if (context.ask === null) return 'unanswered'
         return (await context.ask.confirm(question, { initial: false, signal })) ? 'yes' : 'no'
       }
+      // Most commands measure nothing: what measures is loaded with the first gate.
+      let measuring: Promise<GatePorts> | null = null
+      const gates = (): Promise<GatePorts> => {
+        measuring ??= import('./gates/port.ts').then(({ gatePorts }) =>
+          gatePorts({
+            ...{ session, context, emit, run: work.rollout, plan, approve },
+            restart: () => restartEvidence(running?.seen() ?? null, lost, work.events ?? []),
+          }),
+        )
+        return measuring
+      }
       return {
         clock: session.clock,
         host: (name) => session.port(name),
@@ -439,10 +450,8 @@ export function rolloutPorts(work: Work): RolloutPorts {
           throw new RollgateError('E_HOOK', `hook ${hook.name} ${how}`, { evidence: output.slice(-20) })
         },
         approve,
-        ...gatePorts({
-          ...{ session, context, emit, run: work.rollout, plan, approve },
-          restart: () => restartEvidence(running?.seen() ?? null, lost, work.events ?? []),
-        }),
+        gate: async (name, at, signal) => (await gates()).gate(name, at, signal),
+        calibrate: async (name, at, signal) => (await gates()).calibrate(name, at, signal),
         probeSeen: () => running?.seen() ?? null,
       }
     },

@@ -1,5 +1,6 @@
 // gate calibrate: how much the hosts of this fleet differ while all run the same release, and with `--aa N` how often the
 // gate would fail a release that is no different at all. All hosts get the same requests at the same moments, in one pass.
+
 import { randomBytes } from 'node:crypto'
 import { appHosts } from '../domain/config.ts'
 import type { GateCalibrateDocument } from '../domain/document.ts'
@@ -14,10 +15,11 @@ import { RESAMPLES } from '../gate/plan.ts'
 import { planning } from '../gate/planner.ts'
 import { createDraw } from '../gate/random.ts'
 import { timelineOf } from '../gate/seconds.ts'
+import { meanRate } from '../load/profile.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { gateNamed } from './gate.ts'
-import { type GateWork, meanRate, withArms } from './gates/arms.ts'
+import { type GateWork, withArms } from './gates/arms.ts'
 import { calibrationHash, sendTo } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'

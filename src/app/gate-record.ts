@@ -5,7 +5,8 @@ import { RollgateError } from '../domain/error.ts'
 import type { ReportData } from '../domain/report.ts'
 import { reportOfGate } from '../render/report/from-gate.ts'
 import type { AppContext } from './context.ts'
-import { openKept, stateDirectory } from './gates/kept.ts'
+import { openKept } from './gates/kept.ts'
+import { stateDirectory } from './home.ts'
 
 export type KeptGate = { readonly id: string; readonly app: string; readonly atMs: number }
 

@@ -12,7 +12,7 @@ import { type LoadAbout, reportOfLoad } from '../render/report/from-load.ts'
 import { withoutQuery } from '../render/report/words.ts'
 import { quote } from '../util/shell.ts'
 import type { AppContext } from './context.ts'
-import { stateDirectory } from './gates/kept.ts'
+import { stateDirectory } from './home.ts'
 import type { LoadOptions } from './load.ts'
 import type { Where } from './load-where.ts'
 

@@ -185,7 +185,8 @@ function addressOf(text: string): URL {
   throw new RollgateError('E_USAGE', `${shown}: an http or https address is wanted, without a login in it`)
 }
 
-const isLoopback = ({ hostname }: URL): boolean => hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+export const isLoopback = ({ hostname }: URL): boolean =>
+  hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 
 /** Load on somebody else's machine is an attack unless he asked for it. @throws RollgateError E_ANSWER_NEEDED, E_REFUSED */
 async function permit(urls: readonly URL[], context: AppContext): Promise<void> {

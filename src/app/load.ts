@@ -305,7 +305,7 @@ function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings 
 }
 
 /** Nobody asked a stranger's machine to take what ours is made for. */
-function held(settings: LoadSettings, emit: Emit): LoadSettings {
+export function held(settings: LoadSettings, emit: Emit): LoadSettings {
   const { model } = settings
   if (model.kind !== 'paced' || peakOf(model.profile) <= STRANGER_RATE) return settings
   emit({ type: 'warning', message: `held to ${STRANGER_RATE}/s: the target is not of this configuration, and no --rate was given` })

@@ -13,7 +13,8 @@ import { type RolloutGate, reportOfRollout } from '../render/report/from-rollout
 import { intentWords } from '../render/tell.ts'
 import type { AppContext } from './context.ts'
 import { rolloutDocument } from './documents.ts'
-import { openKept, stateDirectory } from './gates/kept.ts'
+import { openKept } from './gates/kept.ts'
+import { stateDirectory } from './home.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

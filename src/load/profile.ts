@@ -1,6 +1,6 @@
 // Rate profiles as pieces in which the rate is a straight line, so that every profile is counted and inverted by the
 // same two formulae. A sine becomes 64 pieces a period, each with the sine's own integral: its counts stay exact.
-import type { RateProfile } from '../domain/load.ts'
+import type { LoadSettings, RateProfile } from '../domain/load.ts'
 
 /** Arrivals per millisecond at both ends of a stretch of time. */
 export type Piece = { readonly startMs: number; readonly endMs: number; readonly from: number; readonly to: number }
@@ -97,4 +97,11 @@ export function peakOf(profile: RateProfile): number {
 
 function line(startMs: number, endMs: number, fromPerSecond: number, toPerSecond: number): Piece {
   return { startMs, endMs, from: Math.max(0, fromPerSecond / 1000), to: Math.max(0, toPerSecond / 1000) }
+}
+
+/** Requests a second on one target; null for the closed model. A changing rate counts by what it sends in the end. */
+export function meanRate({ model }: LoadSettings, durationMs: number): number | null {
+  if (model.kind !== 'paced') return null
+  if (model.profile.kind === 'constant') return model.profile.ratePerSecond
+  return (1000 * expectedUntil(model.profile, durationMs, durationMs)) / durationMs
 }

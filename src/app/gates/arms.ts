@@ -10,9 +10,10 @@ import type { StepId } from '../../domain/plan.ts'
 import type { GateAt } from '../../domain/ports.ts'
 import { proveHealthy } from '../../execute/healthy.ts'
 import type { LoadTarget } from '../../load/plan.ts'
-import { expectedUntil } from '../../load/profile.ts'
 import type { AppContext } from '../context.ts'
 import { hostTargets } from '../host-target.ts'
+import { held } from '../load.ts'
+import { isLoopback } from '../load-where.ts'
 import type { Session } from '../session.ts'
 
 export type LoadSource = Extract<GateSource, { kind: 'load' }>
@@ -40,8 +41,6 @@ export type Arms = GatePlan['arms'] & { readonly targets: readonly [LoadTarget, 
 /** More than this would only cost: each host gets the whole rate. */
 const MOST_HOSTS_AN_ARM = 3
 const RECONNECT_MS = 60_000
-/** Of somebody else's machine (cli.md). */
-export const STRANGER_RATE = 50
 
 /**
  * Runs `work` with the arms of a gate, its control out of rotation meanwhile.
@@ -129,26 +128,12 @@ async function restartOld(name: HostName, { session, run, emit }: GateWork, sign
   await proveHealthy({ port, health, release: null, clock: session.clock, signal, waiting, reconnectMs: RECONNECT_MS })
 }
 
-/** Requests a second on one target; null for the closed model. A changing rate counts by what it sends in the end. */
-export function meanRate({ model }: LoadSettings, durationMs: number): number | null {
-  if (model.kind !== 'paced') return null
-  if (model.profile.kind === 'constant') return model.profile.ratePerSecond
-  return (1000 * expectedUntil(model.profile, durationMs, durationMs)) / durationMs
-}
-
 /** A stranger's machine is not loaded beyond what it may bear without being asked. */
 export function sparing(settings: LoadSettings, source: LoadSource, { session, context, emit }: GateWork): LoadSettings {
-  if (source.at.kind !== 'url' || context.flags.yes || settings.model.kind !== 'paced') return settings
-  const { hostname } = new URL(source.at.url)
+  if (source.at.kind !== 'url' || context.flags.yes) return settings
+  const url = new URL(source.at.url)
   const { config } = session
   const probe = config.rollout.probe?.url
   const own = new Set([...config.hosts.map((host) => host.address), ...(probe === undefined ? [] : [new URL(probe).hostname])])
-  if (own.has(hostname) || hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)) return settings
-  const rate = meanRate(settings, settings.duration.atMostMs) ?? 0
-  if (rate <= STRANGER_RATE) return settings
-  emit({
-    type: 'warning',
-    message: `${hostname} is neither this machine nor a host of the configuration: it gets ${STRANGER_RATE} requests/s (--yes lifts that)`,
-  })
-  return { ...settings, model: { ...settings.model, profile: { kind: 'constant', ratePerSecond: STRANGER_RATE } } }
+  return isLoopback(url) || own.has(url.hostname) ? settings : held(settings, emit)
 }

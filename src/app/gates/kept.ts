@@ -7,7 +7,7 @@ import type { Config } from '../../domain/config.ts'
 import { RollgateError } from '../../domain/error.ts'
 import type { Calibration, PastPass } from '../../domain/evidence.ts'
 import type { GateRecord } from '../../domain/gate.ts'
-import { homeDirectory } from '../home.ts'
+import { stateDirectory } from '../home.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 
@@ -43,11 +43,6 @@ export type Kept = {
   /** Newest first. */
   calibrations(gate: string): Promise<readonly KeptCalibration[]>
   addCalibration(gate: string, kept: KeptCalibration): Promise<void>
-}
-
-export function stateDirectory(env: Env): string {
-  const state = env.XDG_STATE_HOME?.startsWith('/') ? env.XDG_STATE_HOME : join(homeDirectory(env), '.local', 'state')
-  return join(state, 'rollgate')
 }
 
 const safe = (name: string): string => name.replace(/[^A-Za-z0-9._-]/g, '_').slice(0, 100)

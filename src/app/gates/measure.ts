@@ -1,6 +1,7 @@
 // A gate from its first question to what follows from the answer: measured by what its source is, judged by the pure
 // engine, measured afresh or for longer where its own policy says so (gate/course.ts). Careful that nothing here turns a
 // trouble of ours into an opinion about the release: what cannot be measured is INVALID, with the reason.
+
 import { randomBytes } from 'node:crypto'
 import type { EngineSettings } from '../../domain/engine.ts'
 import { errorInfo, RollgateError } from '../../domain/error.ts'
@@ -27,9 +28,10 @@ import { planGate } from '../../gate/plan.ts'
 import { burnPairs } from '../../gate/prometheus.ts'
 import { measureCapacityRatio } from '../../load/capacity-ratio.ts'
 import { readGateImport } from '../../load/imports/read.ts'
+import { meanRate } from '../../load/profile.ts'
 import { startAsSaid } from '../load-from.ts'
 import { secretReader } from '../secrets.ts'
-import { type Arms, type GatePlace, type GateWork, type LoadSource, meanRate, sparing, withArms } from './arms.ts'
+import { type Arms, type GatePlace, type GateWork, type LoadSource, sparing, withArms } from './arms.ts'
 import { measureByEngine } from './measure-engine.ts'
 import { measureByLoad } from './measure-load.ts'
 
@@ -105,7 +107,7 @@ async function attempt(gate: GateSettings, of: Measuring, signal: AbortSignal): 
 const judged = (gate: GateSettings, evidence: Evidence): Attempt => ({ evidence, report: judge(gate, evidence) })
 
 /** What keeps a measurement from being made and says nothing about the release. */
-const CANNOT: ReadonlySet<string> = new Set(['E_LOAD', 'E_LOAD_DATA', 'E_LOAD_ROOM', 'E_SECRET', 'E_MIN_READY', 'E_DRAIN_DEADLINE'])
+export const CANNOT: ReadonlySet<string> = new Set(['E_LOAD', 'E_LOAD_DATA', 'E_LOAD_ROOM', 'E_SECRET', 'E_MIN_READY', 'E_DRAIN_DEADLINE'])
 
 async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, signal: AbortSignal): Promise<Attempt> {
   const { session, context } = of

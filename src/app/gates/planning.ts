@@ -7,7 +7,7 @@ import { engineCan } from '../../drivers/engine/capabilities.ts'
 import { type GatePlanning, type PlanningContext, planning } from '../../gate/planner.ts'
 import { bestOf } from '../../load/imports/best.ts'
 import { EVERY_REQUEST } from '../../load/imports/reading.ts'
-import { meanRate } from './arms.ts'
+import { meanRate } from '../../load/profile.ts'
 
 export type PlannedGate = GatePlanning & { readonly gate: string }
 

@@ -1,6 +1,7 @@
 // The gates of a rollout, as the executor asks for them: one measurement at a time (two would load the same hosts and this
 // machine twice), what it rests on kept with the rollout, what passed kept for later ones. Pools what the hosts of several
 // stages said, so that a bad host is told apart from a bad release.
+import { errorInfo } from '../../domain/error.ts'
 import type { Calibration, RestartEvidence } from '../../domain/evidence.ts'
 import { calibrationMs, type GateReport, type GateSettings } from '../../domain/gate.ts'
 import type { Plan } from '../../domain/plan.ts'
@@ -9,7 +10,7 @@ import { pastPassOf } from '../../gate/past-pass.ts'
 import { type Arms, type GatePlace, type GateWork, withArms } from './arms.ts'
 import { type CalibrationWay, calibrateArms, describeCalibration, keptCalibration, pairOf } from './calibrate.ts'
 import { openKept } from './kept.ts'
-import { measureGate } from './measure.ts'
+import { CANNOT, measureGate } from './measure.ts'
 import { type StageEffects, sayStages, stageEffects } from './stages.ts'
 
 export type GatePorts = Pick<Ports, 'gate' | 'calibrate'>
@@ -64,7 +65,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
         for (const warning of report.warnings) of.emit({ type: 'notice', message: `gate ${name}: ${warning}` })
         const pass = evidence.kind === 'requests' ? pastPassOf(report, evidence, new Date().toISOString()) : null
         if (pass !== null) await kept.addPass(name, pass)
-        return { verdict: report.verdict, decision, summary: summaryOf(report), clauses: report.clauses }
+        return { verdict: report.verdict, decision, summary: report.reason, clauses: report.clauses }
       }),
     calibrate: (name, at, signal) =>
       inTurn(async () => {
@@ -84,8 +85,10 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
             return describeCalibration(found.calibration)
           })
         } catch (error) {
-          if (!(error instanceof Error) || !('code' in error) || !FORGIVEN.has(String(error.code))) throw error
-          return without(name, error.message)
+          // It costs certainty, and the gate then says so itself.
+          const info = errorInfo(error)
+          if (!CANNOT.has(info.code)) throw error
+          return without(name, info.message)
         }
       }),
   }
@@ -95,9 +98,6 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
     return `without a calibration: ${why}`
   }
 }
-
-/** A calibration that cannot be had costs certainty, and the gate then says so itself. */
-const FORGIVEN: ReadonlySet<string> = new Set(['E_LOAD', 'E_LOAD_DATA', 'E_LOAD_ROOM', 'E_SECRET', 'E_MIN_READY', 'E_DRAIN_DEADLINE'])
 
 const wayOf = (at: GateAt): CalibrationWay => (at.isolated ? 'isolated' : 'serving')
 
@@ -117,11 +117,6 @@ function gateNamed(gates: Readonly<Record<string, GateSettings>>, name: string):
   const gate = gates[name]
   if (gate === undefined) throw new Error(`gate ${name} passed the rules and is not there`)
   return gate
-}
-
-/** The sentence that decided, and what stopped it early. */
-function summaryOf({ reason }: GateReport): string {
-  return reason
 }
 
 function environmentOf(plan: Plan, rollout: string): Readonly<Record<string, string>> {

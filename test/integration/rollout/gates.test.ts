@@ -55,7 +55,7 @@ test(
     expect(await world.status('web-2')).toBe('UP')
     const status = await world.run('bob', 'status')
     expect(status.document.unfinished).toMatchObject({ phase: expect.stringContaining('paused') })
-      const promoted = await world.run('bob', 'promote')
+    const promoted = await world.run('bob', 'promote')
     expect(promoted, promoted.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
     expect(await releases(world)).toEqual(['r2', 'r2'])
   },
