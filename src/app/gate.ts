@@ -19,7 +19,7 @@ import { type calibrateArms, keptCalibration } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import { planGates } from './gates/planning.ts'
-import { VERDICT_EXITS } from './load.ts'
+import { NOT_ENOUGH, VERDICT_EXITS } from './load.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { look } from './rollout.ts'
 import type { Session } from './session.ts'
@@ -118,7 +118,7 @@ function errorOf(verdict: GateDocument['verdict'], message: string): NonNullable
       : verdict === 'inconclusive'
         ? ['rollgate gate plan   (what each clause needs)']
         : []
-  return { code, message, hints }
+  return { code, message, ...(verdict === 'inconclusive' ? { why: NOT_ENOUGH } : {}), hints }
 }
 
 /** @throws RollgateError E_USAGE for a name that is not there, or none where there are several */

@@ -17,7 +17,7 @@ import { reportOfImport } from '../render/report/from-import.ts'
 import { quote } from '../util/shell.ts'
 import { cleanText } from '../util/text.ts'
 import type { AppContext } from './context.ts'
-import { VERDICT_EXITS } from './load.ts'
+import { NOT_ENOUGH, VERDICT_EXITS } from './load.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { createTelling } from './telling.ts'
 
@@ -124,7 +124,16 @@ export function judgedImport(command: string, evidence: ImportEvidence, reading:
     command,
     exitCode: VERDICT_EXITS[verdict],
     outcome: verdict,
-    ...(verdict === 'pass' ? {} : { error: { code: CODES[verdict], message: clean(reason), hints: hintsFor(verdict, evidence) } }),
+    ...(verdict === 'pass'
+      ? {}
+      : {
+          error: {
+            code: CODES[verdict],
+            message: clean(reason),
+            ...(verdict === 'inconclusive' ? { why: NOT_ENOUGH } : {}),
+            hints: hintsFor(verdict, evidence),
+          },
+        }),
     verdict,
     reason: clean(reason),
     targets: judged.targets,

@@ -52,6 +52,9 @@ const USUAL_DURATION_MS = 10_000
 /** Of somebody else's machine, unless a rate was given (cli.md). */
 export const STRANGER_RATE = 50
 
+/** Of E_PAUSED, where no rollout waits for anybody. */
+export const NOT_ENOUGH = 'the data are good, and not enough to say'
+
 export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
 
 /** @throws RollgateError E_USAGE for a wrong address or clause, E_ANSWER_NEEDED, E_REFUSED, E_CANCELLED */
@@ -218,6 +221,7 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
             code:
               verdict === 'fail' ? ('E_GATE_FAILED' as const) : verdict === 'invalid' ? ('E_LOAD_INVALID' as const) : ('E_PAUSED' as const),
             message: report?.reason ?? own.reason,
+            ...(verdict === 'inconclusive' ? { why: NOT_ENOUGH } : {}),
             hints: hintsFor(verdict),
           },
         }),

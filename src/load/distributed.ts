@@ -13,6 +13,7 @@ import { createRandom } from './random.ts'
 import { epochMs, type FromGenerator, type Generator, type Order, PROTOCOL, type ToGenerator } from './remote.ts'
 import { prepareScenarios } from './scenario.ts'
 import { createTally } from './tally.ts'
+import { LIMITS, type ValidityLimits } from './validity.ts'
 
 export type Distribution = {
   readonly generators: readonly Generator[]
@@ -108,13 +109,19 @@ async function ordersFor(plan: LoadPlan, parts: number): Promise<readonly Order[
   })
   return divideSettings(settings, plan.durationMs, parts).map((share, part) => ({
     // `connect` was refused above; nothing else of a target is code.
-    plan: { ...rest, settings: share, seed: `${plan.seed}/${part}` },
+    plan: { ...rest, settings: share, seed: `${plan.seed}/${part}`, limits: sayable(plan.limits ?? LIMITS) },
     rows: Object.fromEntries(
       Object.entries(rows).map(([name, all]) => [name, rowsFor(all, settings.data[name]?.order ?? 'random', part, parts)]),
     ),
     env: Object.fromEntries(named),
     secrets,
   }))
+}
+
+/** JSON knows no infinity, and makes nothing of it. */
+function sayable(limits: ValidityLimits): ValidityLimits {
+  const { lagMs, cpu } = limits
+  return { ...limits, lagMs: Math.min(lagMs, Number.MAX_VALUE), cpu: Math.min(cpu, Number.MAX_VALUE) }
 }
 
 type Peer = {
