@@ -63,7 +63,7 @@ itself restarted: no deploy tool can save those, so they are counted apart.
 
 ${all.length} runs, ${lossy} with loss.
 
-| what happens | runs | as promised | with loss | requests (lost) | taken along | least ready | taken |
+| what happens | runs | as promised | with loss | requests (lost) | taken along | least ready | when |
 |---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 ${peersPage(results)}`
@@ -91,7 +91,7 @@ function peersPage({ cases }: TrialResults): string {
 ## The same with another tool
 
 The cases that can be compared, on the same lab under the same load, with a playbook as people write it: \`serial: 1\`, the
-\`haproxy\` module of community.general to drain and to enable, a restart, a health check (test/e2e/peer). Counted when all
+\`haproxy\` module of community.general to drain and to enable, a restart, a health check ([test/e2e/peer-ansible.test.ts](../test/e2e/peer-ansible.test.ts)). Counted when all
 was over, without anybody's help but the one command that the tool offers for it (\`rollgate resume\`; a playbook has none).
 
     ROLLGATE_FULL=1 LAB_PACKAGES=python3 npm test -- e2e/peer-ansible

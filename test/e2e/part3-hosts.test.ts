@@ -167,7 +167,8 @@ describeOnLab('a host fails', (lab) => {
         await untilHangs(started, 'h2', 'hook')
         await cutSsh(everything())
         await goOn('h2', 'hook')
-        await until('it is told', () => started.stderr().includes('no host answers at all'))
+        // A dead connection is noticed after three missed answers; then everybody is asked once.
+        await reach(started, 'it is told', () => started.stderr().includes('no host answers at all'))
         await healSsh()
         await succeeded(started)
         expect((await started.ended).events.some((event) => event.type === 'step.failed' || event.type === 'host.failed')).toBe(false)

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { lab as here, inHost, type Lab, labDo, mustInHost } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
 import { goOn, hang, healing } from './helpers/faults.ts'
-import { APP_UNIT, emptyFleet, fleet, installByHand, suiteFolder, untilHealthy } from './helpers/fleet.ts'
+import { APP_UNIT, emptyFleet, fleet, installByHand, suiteFolder, untilAllReady, untilHealthy } from './helpers/fleet.ts'
 import { readyAll } from './helpers/haproxy.ts'
 import { writeBuild } from './helpers/release.ts'
 import { full, repeat, useTrials } from './helpers/trials.ts'
@@ -90,13 +90,12 @@ describe.skipIf(missing !== null)(`ansible, for comparison${missing === null ? '
   let count = 0
   let child: ChildProcess | null = null
   afterEach(() => {
-    if (child?.pid !== undefined && child.exitCode === null) kill(child, 'SIGKILL')
+    if (child !== null && child.exitCode === null && child.signalCode === null) kill(child, 'SIGKILL')
   })
 
-  /** The playbook in a process group of its own, as a terminal would start it. */
-  const play = async (
-    lab: Lab,
-  ): Promise<{ readonly child: ChildProcess; readonly ended: Promise<number | null>; readonly said: () => string }> => {
+  type Playing = { readonly child: ChildProcess; readonly ended: Promise<number | null>; readonly said: () => string }
+  /** A fleet on an old release, and the way to start the playbook: in a process group of its own, as a terminal would. */
+  const prepared = async (lab: Lab): Promise<() => Promise<Playing>> => {
     count += 1
     const place = join(folder.path, String(count))
     mkdirSync(place)
@@ -116,9 +115,13 @@ describe.skipIf(missing !== null)(`ansible, for comparison${missing === null ? '
       join(place, 'hosts.ini'),
       `[app]\n${lab.hosts.map(({ name, address }) => `${name} ansible_host=${address}`).join('\n')}\n[balancer]\nlb1 ansible_host=${lab.balancer.address}\n[all:vars]\nansible_user=deploy\nansible_python_interpreter=/usr/bin/python3\n`,
     )
+    await untilAllReady(lab)
     await hang('h2', 'hook')
+    return () => started(lab, place)
+  }
+  const started = async (lab: Lab, place: string): Promise<Playing> => {
     const words = ['-i', 'hosts.ini', '-e', `build=${join(place, 'new')} release=new-${count}`, 'play.yml']
-    const started = spawn('ansible-playbook', words, {
+    const playing = spawn('ansible-playbook', words, {
       cwd: place,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -131,25 +134,25 @@ describe.skipIf(missing !== null)(`ansible, for comparison${missing === null ? '
         ANSIBLE_SSH_ARGS: `-F ${lab.sshConfig} -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=5`,
       },
     })
-    child = started
+    child = playing
     let said = ''
-    started.stdout.on('data', (chunk: Buffer) => {
+    playing.stdout.on('data', (chunk: Buffer) => {
       said += chunk.toString('utf8')
     })
-    started.stderr.on('data', (chunk: Buffer) => {
+    playing.stderr.on('data', (chunk: Buffer) => {
       said += chunk.toString('utf8')
     })
-    const ended = new Promise<number | null>((done) => started.once('close', done))
+    const ended = new Promise<number | null>((done) => playing.once('close', done))
     const hangs = `pgrep -f '/run/[h]ang-hook' >/dev/null`
     await until(
       'h2 is drained and in its hook',
       async () => {
-        if (started.exitCode !== null) throw new Error(`the playbook ended: ${said}`)
+        if (playing.exitCode !== null) throw new Error(`the playbook ended: ${said}`)
         return (await inHost('h2', hangs)).exitCode === 0
       },
       120_000,
     )
-    return { child: started, ended, said: () => said }
+    return { child: playing, ended, said: () => said }
   }
   const releases = async (lab: Lab) => new Set((await fleet(lab)).map((host) => host.release)).size
 
@@ -158,8 +161,9 @@ describe.skipIf(missing !== null)(`ansible, for comparison${missing === null ? '
     afterEach(() => readyAll(lab))
 
     test('killed in the middle', async () => {
+      const play = await prepared(lab)
       await trials.watch('Ansible: kill -9 of the tool', run, peer('kill -9 of the tool, then `resume` from another machine'), async () => {
-        const playing = await play(lab)
+        const playing = await play()
         kill(playing.child, 'SIGKILL')
         await playing.ended
         await goOn('h2', 'hook')
@@ -168,8 +172,9 @@ describe.skipIf(missing !== null)(`ansible, for comparison${missing === null ? '
     })
 
     test('Ctrl-C in the middle', async () => {
+      const play = await prepared(lab)
       await trials.watch('Ansible: Ctrl-C', run, peer('SIGINT once in the middle of a host'), async () => {
-        const playing = await play(lab)
+        const playing = await play()
         kill(playing.child, 'SIGINT')
         await goOn('h2', 'hook')
         await playing.ended
@@ -178,12 +183,13 @@ describe.skipIf(missing !== null)(`ansible, for comparison${missing === null ? '
     })
 
     test('a host is cut off in the middle', async () => {
+      const play = await prepared(lab)
       await trials.watch(
         'Ansible: a host is cut off',
         run,
         peer('the network of a host is cut for 3 min: the others go back; later `resume`'),
         async () => {
-          const playing = await play(lab)
+          const playing = await play()
           await labDo('cut', 'h2')
           const code = await playing.ended
           expect(code, playing.said()).not.toBe(0)
@@ -195,12 +201,13 @@ describe.skipIf(missing !== null)(`ansible, for comparison${missing === null ? '
     })
 
     test('HAProxy is restarted in the middle', async () => {
+      const play = await prepared(lab)
       await trials.watch(
         'Ansible: HAProxy is restarted',
         run,
         peer('HAProxy is restarted while a host is drained (its own connections break)'),
         async ({ away }) => {
-          const playing = await play(lab)
+          const playing = await play()
           await away(() => mustInHost('lb1', 'systemctl restart haproxy'))
           await goOn('h2', 'hook')
           const code = await playing.ended
