@@ -33,7 +33,9 @@ export function planDocument(input: PlanInput): PlanDocument {
     basedOn: plan?.basedOn ?? null,
     release: input.release?.id ?? null,
     batches: (plan?.batches ?? []).map((batch) => {
-      const gate = batch.after.find((checkpoint) => checkpoint.kind === 'gate')
+      // An isolated one stands in the way of each host of the batch.
+      const steps = [...batch.after, ...batch.tracks.flatMap((track) => track.steps)]
+      const gate = steps.find((step) => step.kind === 'gate')
       const pause = batch.after.find((checkpoint) => checkpoint.kind === 'pause')
       const approve = batch.after.find((checkpoint) => checkpoint.kind === 'approve')
       return {

@@ -52,6 +52,7 @@ describeOnLab('a load gate at the canary', (lab) => {
       expect.stringContaining('enable'),
     ])
     expect(document.hosts[1]?.steps.join()).not.toContain('gate')
+    expect(document.batches.map((batch) => batch.gate)).toEqual(['canary', undefined, undefined, undefined])
   })
 
   test('20 % slower never reaches a second host, exit 7, the interval in the error', async () => {
