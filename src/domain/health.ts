@@ -37,6 +37,8 @@ export type HealthSettings = {
 export type ProbeAnswer = {
   /** The host itself could not be asked: this says nothing about the app. */
   readonly unreachable?: true
+  /** The connection to the host was lost and made again since the last question: it may have been booted. */
+  readonly reconnected?: true
   readonly healthy: boolean
   readonly release: string | null
   /** For a person: `HTTP 500 in 12 ms: "boom"`, `connection refused on 127.0.0.1:8080`. Untrusted. */

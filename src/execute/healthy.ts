@@ -33,6 +33,20 @@ export async function proveHealthy(options: ProveOptions): Promise<string> {
   let first: readonly ServiceStatus[] | null = null
   let awaySince: number | null = null
   let wasAway = false
+  const startOver = (): void => {
+    goodSince = null
+    goods = 0
+    wrongSince = null
+    first = null
+    wasAway = true
+  }
+  /** A process that is another one now has crashed, unless its host was away for a moment that nobody saw. */
+  const wasBooted = async (): Promise<boolean> => {
+    const again = await port.probe(health, signal)
+    if (again.unreachable !== true && again.reconnected !== true) return false
+    startOver()
+    return true
+  }
 
   for (;;) {
     const asked = clock.now()
@@ -48,14 +62,11 @@ export async function proveHealthy(options: ProveOptions): Promise<string> {
       // The time in which nobody could be asked counts for nothing, and what was seen before it neither: the host may
       // have been started again, with all that runs on it.
       began += clock.now() - asked
-      goodSince = null
-      goods = 0
-      wrongSince = null
-      first = null
-      wasAway = true
+      startOver()
       continue
     }
     awaySince = null
+    if (answer.reconnected === true) startOver()
     const right = release === null || answer.release === null || answer.release === release
     const now = clock.now()
     if (answer.healthy && right) {
@@ -63,7 +74,11 @@ export async function proveHealthy(options: ProveOptions): Promise<string> {
       goods += 1
       wrongSince = null
       if (now - goodSince >= health.healthyForMs) {
-        await confirmProcess(options, first)
+        const other = await confirmProcess(options, first).catch((error: unknown) => error)
+        if (other !== undefined) {
+          if (await wasBooted()) continue
+          throw other
+        }
         return `${goods} good answers over ${seconds(now - goodSince)}${answer.release === null ? '' : `, all from ${answer.release}`}`
       }
       first ??= await port.serviceStatus(signal)
@@ -75,7 +90,10 @@ export async function proveHealthy(options: ProveOptions): Promise<string> {
       first ??= seen
       // A host that is just booting has not started it yet.
       const gone = exited(wasAway ? seen.filter((status) => !isNeverStarted(status)) : seen, first)
-      if (gone !== null) throw await failure('E_SERVICE_EXITED', `the process of ${port.name} has exited: ${gone}`, options, answer)
+      if (gone !== null) {
+        if (await wasBooted()) continue
+        throw await failure('E_SERVICE_EXITED', `the process of ${port.name} has exited: ${gone}`, options, answer)
+      }
       wrongSince = answer.healthy ? (wrongSince ?? now) : null
       if (wrongSince !== null && now - wrongSince >= Math.max(WRONG_RELEASE_MS, health.healthyForMs))
         throw await wrongRelease(options, answer)

@@ -89,16 +89,18 @@ describeOnLab('the balancer fails', (lab) => {
     })
 
     test('reloaded while a host is drained, and while one comes back: nothing of it is believed', async () => {
-      await trials.run('HAProxy is reloaded while a host is drained, and while another one comes back', run, async () => {
+      await trials.run('HAProxy is reloaded while a host is drained, and while another one comes back', run, async ({ away }) => {
+        // The process that ends closes idle connections of its users, and may be too late for a request on one.
+        const reload = () => away(() => mustInHost('lb1', 'systemctl reload haproxy'))
         await hang('h2', 'hook')
         next('reloaded')
         const started = suite.project.start(['deploy'])
         await untilHangs(started, 'h2', 'hook')
-        await mustInHost('lb1', 'systemctl reload haproxy')
+        await reload()
         await reach(started, 'HAProxy forgot the drain', async () => isReady(await serverView(lab, 'h2')))
         await goOn('h2', 'hook')
         await reach(started, 'h3 comes back', began('h3', 'enable'))
-        await mustInHost('lb1', 'systemctl reload haproxy')
+        await reload()
         await succeeded(started)
         expect(started.stderr()).toContain(AGAIN)
       })

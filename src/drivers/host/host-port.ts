@@ -3,7 +3,7 @@
 // middle is neither success nor failure: the ledger on the host says how far the script came.
 import type { CommandResult } from '../../domain/command.ts'
 import { errorInfo, RollgateError } from '../../domain/error.ts'
-import type { HealthSettings } from '../../domain/health.ts'
+import type { HealthSettings, ProbeAnswer } from '../../domain/health.ts'
 import type { Host } from '../../domain/host.ts'
 import type { Layout } from '../../domain/layout.ts'
 import type { LedgerEntry } from '../../domain/ledger.ts'
@@ -49,6 +49,7 @@ export function createHostPort(options: HostPortOptions): HostPort {
   const { host, layout, manager } = options
   const epoch = (): number => options.epoch?.() ?? 0
   const fence = (): string => options.fence?.() ?? ''
+  let probedOver: Connection | null = null
 
   /** A command that could not even start is tried once more on a new connection. */
   async function run(signal: AbortSignal, command: (connection: Connection) => Promise<CommandResult>): Promise<CommandResult> {
@@ -167,7 +168,10 @@ ${noteWords('-', 'open', plan.release ?? '')} || exit ${STATE_EXIT}
       const began = performance.now()
       try {
         const connection = await options.connect(signal)
-        const answer = await probeOnce(connection, health, signal)
+        const reconnected = probedOver !== null && probedOver !== connection
+        probedOver = connection
+        const told = await probeOnce(connection, health, signal)
+        const answer: ProbeAnswer = reconnected ? { ...told, reconnected } : told
         // Lost in the middle of the question: that says nothing about the app.
         return answer.healthy || connection.alive ? answer : { ...answer, unreachable: true }
       } catch (error) {

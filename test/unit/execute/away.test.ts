@@ -58,6 +58,13 @@ describe('a host that is proved healthy', () => {
     await expect(ended).rejects.toMatchObject({ code: 'E_SERVICE_EXITED' })
   })
 
+  test('and booted again between two questions is known by its new connection', async () => {
+    const back: ProbeAnswer = { ...good, reconnected: true }
+    const answers = [good, good, good, good, back, good]
+    const { ended } = proving(answers, (asked) => (asked <= 3 ? status('7@1') : status('31@2')))
+    await expect(ended).resolves.toMatch(/good answers/)
+  })
+
   test('has a minute to come back, however short its own deadline is', async () => {
     const late = proving([...Array.from({ length: 300 }, () => away), good], () => status('7@1'))
     await expect(late.ended).resolves.toMatch(/good answers/)
