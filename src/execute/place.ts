@@ -5,7 +5,7 @@ import type { Step, Track } from '../domain/plan.ts'
 import { bringBack } from './bring-back.ts'
 import { readyHosts, sameServer } from './capacity.ts'
 import { differences, patiently, snapshot } from './rotation.ts'
-import { balancerPatience, isProcessTouched, type Run, waitSignal } from './run.ts'
+import { balancerPatience, isProcessTouched, ourNetwork, type Run, waitSignal } from './run.ts'
 import { takeOut } from './take-out.ts'
 
 /** The balancer's own verdict on the way back may take as long as its checks need; a minute is far beyond all of them. */
@@ -38,7 +38,9 @@ async function statesNow(run: Run, track: Track): Promise<readonly ServerState[]
   const { servers } = run.context.ports.settings(track.host)
   const { clock } = run.context.ports
   const waiting = (message: string): void => run.context.emit({ type: 'warning', host: track.host, message })
-  return patiently({ clock, signal: waitSignal(run), waiting, ...balancerPatience(run) }, () => snapshot(servers, run.context.signal))
+  return patiently({ clock, signal: waitSignal(run), waiting, network: ourNetwork(run, track.host), ...balancerPatience(run) }, () =>
+    snapshot(servers, run.context.signal),
+  )
 }
 
 function asRecorded(track: Track, states: readonly ServerState[]): readonly ServerState[] {

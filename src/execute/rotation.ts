@@ -80,11 +80,13 @@ export type Patience = {
   readonly signal: AbortSignal
   readonly waiting: (detail: string) => void
   readonly retryMs?: number
+  /** Is it our own network that is gone? Then waits for it. @returns whether it was: that time counts for nothing */
+  readonly network?: () => Promise<boolean>
 }
 
 /** @throws RollgateError E_BALANCER_UNREACHABLE after two minutes of it; everything else at once */
 export async function patiently<T>(options: Patience, work: () => Promise<T>): Promise<T> {
-  const began = options.clock.now()
+  let began = options.clock.now()
   for (;;) {
     try {
       return await work()
@@ -95,7 +97,8 @@ export async function patiently<T>(options: Patience, work: () => Promise<T>): P
         options.clock.now() - began < (options.retryMs ?? RETRY_MS)
       if (!retry) throw error
       options.waiting(`the balancer cannot be talked to, trying again: ${error.message}`)
-      await options.clock.sleep(RETRY_EVERY_MS, options.signal)
+      if ((await options.network?.()) === true) began = options.clock.now()
+      else await options.clock.sleep(RETRY_EVERY_MS, options.signal)
     }
   }
 }

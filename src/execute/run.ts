@@ -70,6 +70,12 @@ export function isProcessTouched(run: Run, track: Track): boolean {
 export const balancerPatience = (run: Run): { readonly retryMs?: number } =>
   run.context.ports.balancerRetryMs === undefined ? {} : { retryMs: run.context.ports.balancerRetryMs }
 
+/** Everybody gone at once is our own network: asked as soon as one of them cannot be talked to, and waited for. */
+export const ourNetwork =
+  (run: Run, host: HostName): (() => Promise<boolean>) =>
+  async () =>
+    (await run.context.ports.awaitNetwork?.(host, waitSignal(run))) === true
+
 /** Begun, and neither through nor back: whoever goes on with a rollout must not take it for one that serves. */
 function isHalfWay({ plan, touched, done }: Progress, host: HostName): boolean {
   const track = plan.batches.flatMap((batch) => batch.tracks).find((candidate) => candidate.host === host)

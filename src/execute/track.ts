@@ -8,7 +8,7 @@ import { gateAt } from './control.ts'
 import { proveHealthy } from './healthy.ts'
 import { comeBack, goOut, statesBefore } from './place.ts'
 import { isAtRest, isIn, patiently, snapshot } from './rotation.ts'
-import { balancerPatience, began, broke, ended, endsRun, noteRollout, type Run, record, waitSignal } from './run.ts'
+import { balancerPatience, began, broke, ended, endsRun, noteRollout, ourNetwork, type Run, record, waitSignal } from './run.ts'
 
 const PHASE_ATTEMPTS = 3
 
@@ -53,7 +53,7 @@ async function stayOut(run: Run, track: Track, steps: readonly Step[], phase: re
   const { servers } = run.context.ports.settings(track.host)
   const signal = waitSignal(run)
   const waiting = (detail: string): void => run.context.emit({ type: 'step.waiting', step: drain.id, host: track.host, detail })
-  const patience = { clock: run.context.ports.clock, signal, waiting, ...balancerPatience(run) }
+  const patience = { clock: run.context.ports.clock, signal, waiting, network: ourNetwork(run, track.host), ...balancerPatience(run) }
   const states = await patiently(patience, () => snapshot(servers, run.context.signal))
   if (states.every((state) => state.admin !== 'ready')) return
   run.context.emit({ type: 'warning', host: track.host, message: `${track.host} is in rotation again, draining it once more` })
