@@ -56,7 +56,7 @@ describeOnLab('the operator fails', (lab) => {
   }
 
   describe('C26: kill -9, then `resume` from another machine', () => {
-    const runs = repeat(25, 2)
+    const runs = repeat(25, 1)
     test.each(runs)('moment %i', async (run) => {
       await trials.run('kill -9 of the tool, then `resume` from another machine', run, async () => {
         await dies((run - 0.5) / runs.length, LEASE_ONLY)

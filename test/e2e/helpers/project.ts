@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { BaseDocument, RolloutDocument } from '../../../src/domain/document.ts'
 import type { Stamped } from '../../../src/domain/event.ts'
+import { COMPILED } from '../../helpers/compiled.ts'
 import { finished, type Lab } from '../../helpers/lab.ts'
 import { punctually } from '../../helpers/punctual.ts'
 import { ROOT } from './fleet.ts'
@@ -104,7 +105,15 @@ export function createProject(lab: Lab, folder: string): Project {
     const [program, rest] = options.measures === true ? punctually(process.execPath, [bin, ...words]) : [process.execPath, [bin, ...words]]
     const child = spawn(program, rest, {
       cwd: options.cwd ?? path,
-      env: { PATH: process.env.PATH ?? '', HOME: options.home ?? home, USER: 'ada', LANG: 'C.UTF-8', TZ: 'UTC', ...options.env },
+      env: {
+        PATH: process.env.PATH ?? '',
+        HOME: options.home ?? home,
+        USER: 'ada',
+        LANG: 'C.UTF-8',
+        TZ: 'UTC',
+        ...COMPILED,
+        ...options.env,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     })
     alive.add(child)

@@ -8,6 +8,7 @@ import type { Stamped } from '../../../src/domain/event.ts'
 import { startTraffic, type Traffic } from '../../../src/load/traffic.ts'
 import { type Sandbox, startSandbox } from '../../../src/sandbox/fleet.ts'
 import { type DemoProject, writeDemoProject } from '../../../src/sandbox/project.ts'
+import { COMPILED } from '../../helpers/compiled.ts'
 import { ask, statRow, temporaryFolder, until } from '../sandbox/helpers.ts'
 
 const CLI = resolve(import.meta.dirname, '../../../bin/run.js')
@@ -54,7 +55,14 @@ export async function aFleet(hosts: number, env: Readonly<Record<string, string>
         : []
       const child = spawn(process.execPath, [CLI, ...words, '--json', ...withEvents], {
         cwd: project.directory,
-        env: { PATH: process.env.PATH, HOME: home, XDG_STATE_HOME: join(home, 'state'), XDG_CACHE_HOME: join(home, 'cache'), ...env },
+        env: {
+          PATH: process.env.PATH,
+          HOME: home,
+          XDG_STATE_HOME: join(home, 'state'),
+          XDG_CACHE_HOME: join(home, 'cache'),
+          ...COMPILED,
+          ...env,
+        },
         stdio: ['ignore', 'pipe', 'pipe'],
       })
       onTestFinished(() => void child.kill('SIGKILL'))
