@@ -104,7 +104,8 @@ describe.each(SHELLS)('a phase with the tools of %s', (shell: ShellKind) => {
     const pids = join(scratch.path, 'pids')
     endLater(pids)
     const run = `trap '' TERM; sleep 1000 & echo $! >>'${pids}'; sh -c 'echo $$ >>"${pids}"; trap "" TERM; while :; do sleep 1; done' & echo waiting; wait; wait; sleep 1000`
-    const { steps } = await play(port, [hookStep(run, { timeoutMs: 1000 })])
+    // Long enough for a shell to start on a busy machine.
+    const { steps } = await play(port, [hookStep(run, { timeoutMs: 5000 })])
     // The shell itself may say `Killed`.
     expect(steps).toMatchObject([{ state: 'failed', exitCode: 124 }])
     expect(steps[0]?.output[0]).toBe('waiting')

@@ -26,10 +26,11 @@ describe('counts', () => {
   test('a healthy entry: everything is answered, over few connections', async () => {
     const server = await faulty(Number.MAX_SAFE_INTEGER, () => {})
     const probe = startProbe(settings(server.url), { signal: never })
-    await until(() => server.count() >= 100)
+    // Many enough that a moment in which this machine stood still (all that was due then goes at once) does not decide.
+    await until(() => server.count() >= 400)
     const report = await probe.stop()
     expect(report).toMatchObject({ failed: 0, sent: server.count(), ok: server.count(), verdict: 'pass', failures: [], byClass: {} })
-    expect(server.connections()).toBeLessThan(50)
+    expect(server.connections()).toBeLessThan(server.count() / 2)
     expect(report.p50Ms).not.toBeNull()
     expect(report.p99Ms).toBeGreaterThanOrEqual(report.p50Ms ?? Number.POSITIVE_INFINITY)
   })

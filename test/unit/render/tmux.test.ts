@@ -72,7 +72,7 @@ describe.skipIf(!hasTmux)(`the live tree in a real terminal${hasTmux ? '' : ' (s
     const text = await until(/web-3 +\w+/)
     for (const line of text.split('\n')) expect(line.length, text).toBeLessThan(80)
     expect(await isCursorVisible()).toBe(true)
-    expect(await tmux('capture-pane', '-p', '-e', '-t', 'main')).toContain('\x1b[32m✔')
+    await expect.poll(() => tmux('capture-pane', '-p', '-e', '-t', 'main'), { timeout: 60_000 }).toContain('\x1b[32m✔')
   })
 
   it.each([
