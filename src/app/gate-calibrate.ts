@@ -10,17 +10,14 @@ import { calibrationMs, type GateSettings } from '../domain/gate.ts'
 import type { HostName } from '../domain/host.ts'
 import type { LoadSettings } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
-import { calibrate, learnTau } from '../gate/calibration.ts'
-import { RESAMPLES } from '../gate/plan.ts'
+import { learnTau } from '../gate/calibration.ts'
 import { planning } from '../gate/planner.ts'
-import { createDraw } from '../gate/random.ts'
-import { timelineOf } from '../gate/seconds.ts'
 import { meanRate } from '../load/profile.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { gateNamed } from './gate.ts'
-import { type GateWork, withArms } from './gates/arms.ts'
-import { calibrationHash, sendTo } from './gates/calibrate.ts'
+import type { GateWork } from './gates/arms.ts'
+import { calibrationFrom, keep, MOST_CALIBRATED, sendToAll } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import type { Session } from './session.ts'
@@ -36,7 +33,6 @@ export type CalibrateOptions = {
 
 type Pair = { readonly host: HostName; readonly against: HostName; readonly calibration: Calibration }
 
-const MOST_HOSTS = 12
 /** Below this many pairs nobody knows how much hosts differ. */
 const FEWEST_PAIRS = 5
 
@@ -52,16 +48,12 @@ export async function gateCalibrate(options: CalibrateOptions, context: AppConte
     const work: GateWork = { session, context, emit, run }
     const signal = AbortSignal.any([context.signal, context.control.asked])
     const hosts = chosenHosts(session)
-    const slices = await onePass(gate, load, hosts, options.durationMs ?? calibrationMs(gate, load), { ...work, kept }, signal)
-    const { pairs, problems } = pairsOf(gate, hosts, slices, run)
-    for (const { host, against, calibration } of pairs)
-      await kept.addCalibration(gate.name, {
-        at: new Date().toISOString(),
-        host,
-        against,
-        settingsHash: calibrationHash('serving', load),
-        calibration,
-      })
+    const { durationMs } = options
+    const calibrating = { ...work, gate, load, kept, way: 'serving', ...(durationMs === undefined ? {} : { durationMs }) } as const
+    const { slices, problem, seed } = await sendToAll(calibrating, hosts, signal)
+    if (problem !== null) throw new RollgateError('E_LOAD_INVALID', `gate ${gate.name} cannot be calibrated: ${problem}`)
+    const { pairs, problems } = pairsOf(gate, hosts, slices, seed)
+    for (const { host, against, calibration } of pairs) await keep(calibrating, { canary: [host], old: [against] }, calibration)
     const [first] = pairs
     if (first === undefined)
       throw new RollgateError('E_LOAD_INVALID', `gate ${gate.name} cannot be calibrated: ${problems[0] ?? 'nothing was measured'}`)
@@ -109,47 +101,16 @@ function chosenHosts(session: Session): readonly HostName[] {
   const names = session.chosen.map((host) => host.name)
   if (names.length < 2)
     throw new RollgateError('E_USAGE', `at least two hosts are needed, and ${appHosts(session.config).length} are there`)
-  return names.slice(0, MOST_HOSTS)
-}
-
-/** The same requests at the same moments, to all of them. */
-async function onePass(
-  gate: GateSettings,
-  load: LoadSettings,
-  hosts: readonly HostName[],
-  durationMs: number,
-  of: GateWork & { readonly kept: Kept },
-  signal: AbortSignal,
-): Promise<readonly Slice[]> {
-  const { source } = gate
-  if (source.kind !== 'load') return []
-  const everybody = { ...source, baseline: null }
-  const reached = new Map<HostName, Parameters<Parameters<typeof withArms>[5]>[0]['targets'][number]>()
-  // Three at a time are reached, and all are loaded together.
-  for (let at = 0; at < hosts.length; at += 3)
-    await withArms(gate, everybody, { hosts: hosts.slice(at, at + 3), old: [], borrow: null }, of, signal, async ({ targets }) => {
-      for (const target of targets) reached.set(target.name, target)
-    })
-  const [first, ...rest] = hosts.flatMap((name) => reached.get(name) ?? [])
-  if (first === undefined) return []
-  const arms = { canary: hosts, old: [], targets: [first, ...rest] } as const
-  const { slices, problem } = await sendTo({ ...of, gate, load }, arms, durationMs, randomBytes(4).toString('hex'), signal)
-  if (problem !== null) throw new RollgateError('E_LOAD_INVALID', `gate ${gate.name} cannot be calibrated: ${problem}`)
-  return slices
+  return names.slice(0, MOST_CALIBRATED)
 }
 
 function pairsOf(gate: GateSettings, hosts: readonly HostName[], slices: readonly Slice[], seed: string) {
-  const quantiles = gate.pass.flatMap(({ metric }) => (metric.kind === 'quantile' ? [metric.q] : []))
   const pairs: Pair[] = []
   const problems: string[] = []
   for (const against of hosts) {
     for (const host of hosts) {
       if (host === against) continue
-      const found = calibrate(timelineOf(slices, { canary: [host], old: [against] }), {
-        quantiles,
-        resamples: RESAMPLES,
-        draw: createDraw(`${seed}/${host}/${against}`),
-      })
+      const found = calibrationFrom(gate, slices, { canary: [host], old: [against] }, seed)
       if ('problem' in found) problems.push(`${host} against ${against}: ${found.problem}`)
       else pairs.push({ host, against, calibration: found.calibration })
     }

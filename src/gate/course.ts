@@ -18,7 +18,7 @@ export type Next =
   | { readonly kind: 'afresh'; readonly course: Course; readonly because: string }
   /** Go on measuring, with everything so far. */
   | { readonly kind: 'longer'; readonly course: Course; readonly because: string }
-  | { readonly kind: 'promote'; readonly because: string; readonly byPolicy: boolean }
+  | { readonly kind: 'promote'; readonly because: string }
   | { readonly kind: 'stop'; readonly because: string }
   | { readonly kind: 'pause'; readonly because: string }
 
@@ -28,7 +28,7 @@ export function nextOf(settings: Policy, course: Course, report: Pick<GateReport
   const because = report.reason
   switch (report.verdict) {
     case 'pass':
-      return { kind: 'promote', because, byPolicy: false }
+      return { kind: 'promote', because }
     case 'fail':
       return { kind: 'stop', because }
     case 'inconclusive': {
@@ -37,7 +37,7 @@ export function nextOf(settings: Policy, course: Course, report: Pick<GateReport
       if (settings.source.kind === 'load' && course.extensions < extend) {
         return { kind: 'longer', course: { ...course, extensions: course.extensions + 1 }, because }
       }
-      if (otherwise === 'pass') return { kind: 'promote', because, byPolicy: true }
+      if (otherwise === 'pass') return { kind: 'promote', because }
       return { kind: otherwise === 'fail' ? 'stop' : 'pause', because }
     }
     case 'invalid': {

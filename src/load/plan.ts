@@ -1,5 +1,5 @@
 // What a driver is given, and what it gives back: the same for the paced and the closed one.
-import type { GeneratorSample, LoadEnd, LoadRange, LoadSettings, LoadValidity, TargetSummary } from '../domain/load.ts'
+import type { GeneratorSample, LoadEnd, LoadSettings, LoadValidity, TargetSummary } from '../domain/load.ts'
 import type { Slice } from '../domain/slice.ts'
 import type { Row } from './data.ts'
 import type { WireOptions } from './http.ts'
@@ -74,10 +74,4 @@ export type LoadRun = {
   /** Sends no more and waits for what is in flight. */
   stop(): void
   readonly done: Promise<LoadResult>
-}
-
-/** adaptive: somebody will call `endWarmup` and `stop` when they have seen enough; else the least of both is taken. */
-export function timesOf(settings: LoadSettings, adaptive: boolean): { readonly warmupMs: number; readonly durationMs: number } {
-  const pick = (range: LoadRange) => (adaptive ? range.atMostMs : range.atLeastMs)
-  return { warmupMs: pick(settings.warmup), durationMs: pick(settings.duration) }
 }

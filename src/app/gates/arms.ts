@@ -39,7 +39,7 @@ export type GatePlace = {
 export type Arms = GatePlan['arms'] & { readonly targets: readonly [LoadTarget, ...LoadTarget[]] }
 
 /** More than this would only cost: each host gets the whole rate. */
-const MOST_HOSTS_AN_ARM = 3
+export const MOST_HOSTS_AN_ARM = 3
 const RECONNECT_MS = 60_000
 
 /**
@@ -56,19 +56,19 @@ export async function withArms<T>(
 ): Promise<T> {
   if (source.at.kind !== 'canary') return work({ ...entryOf(gate, source, of), old: [] })
   if (place.hosts.length === 0) throw new RollgateError('E_LOAD', `gate ${gate.name}: no host runs the new release`)
-  if (source.baseline === null) return work(await reach(gate, source, place.hosts.slice(-MOST_HOSTS_AN_ARM), [], of, signal))
+  if (source.baseline === null)
+    return work(await reach(gate, source, { canary: place.hosts.slice(-MOST_HOSTS_AN_ARM), old: [] }, of, signal))
   if (place.old.length === 0)
     throw new RollgateError('E_LOAD', `gate ${gate.name} compares with the old release, and no ready host runs it`)
   const { borrow } = place
   if (borrow === null || source.baseline.kind !== 'drained-peer') {
-    const count = Math.min(place.hosts.length, place.old.length, MOST_HOSTS_AN_ARM)
-    return work(await reach(gate, source, place.hosts.slice(-count), place.old.slice(0, count), of, signal))
+    return work(await reach(gate, source, servingArms(place), of, signal))
   }
   const canary = place.hosts.slice(-1)
   const [control = ''] = place.old
   return borrow(control, async () => {
     if (source.baseline?.restart === true) await restartOld(control, of, signal)
-    return work(await reach(gate, source, canary, [control], of, signal))
+    return work(await reach(gate, source, { canary, old: [control] }, of, signal))
   })
 }
 
@@ -86,11 +86,17 @@ function entryOf(
   return { canary: ['entry'], targets: [{ name: 'entry', origin: new URL(url).origin }] }
 }
 
-async function reach(
+/** As many of the new release as of the old one. */
+export function servingArms({ hosts, old }: Pick<GatePlace, 'hosts' | 'old'>): Pick<Arms, 'canary' | 'old'> {
+  const count = Math.min(hosts.length, old.length, MOST_HOSTS_AN_ARM)
+  return { canary: count === 0 ? [] : hosts.slice(-count), old: old.slice(0, count) }
+}
+
+/** How they are reached. @throws RollgateError E_LOAD, E_USAGE; whatever reaching a host throws */
+export async function reach(
   gate: GateSettings,
   source: LoadSource,
-  canary: readonly HostName[],
-  old: readonly HostName[],
+  { canary, old }: Pick<Arms, 'canary' | 'old'>,
   of: GateWork,
   signal: AbortSignal,
 ): Promise<Arms> {

@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto'
 import { errorInfo, RollgateError } from '../../domain/error.ts'
 import type { Calibration } from '../../domain/evidence.ts'
 import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
+import type { HostName } from '../../domain/host.ts'
 import type { LoadSettings } from '../../domain/load.ts'
 import type { Slice } from '../../domain/slice.ts'
 import { calibrate } from '../../gate/calibration.ts'
@@ -16,11 +17,14 @@ import type { LoadHooks, LoadPlan } from '../../load/plan.ts'
 import { startAsSaid } from '../load-from.ts'
 import { createMeter } from '../meter.ts'
 import { secretReader } from '../secrets.ts'
-import type { Arms, GateWork } from './arms.ts'
+import { type Arms, type GateWork, reach } from './arms.ts'
 import type { Kept } from './kept.ts'
 
 /** Hosts change: a neighbour, a disk, a new kernel. */
 const FRESH_MS = 24 * 3_600_000
+
+/** Hosts that are loaded at once: each gets the whole rate. */
+export const MOST_CALIBRATED = 12
 
 /** How hosts are measured: out of rotation, or beside what they serve. A calibration says something about its own way only. */
 export type CalibrationWay = 'isolated' | 'serving'
@@ -60,35 +64,64 @@ export type Calibrating = GateWork & {
   readonly durationMs?: number
 }
 
-export type Calibrated = { readonly calibration: Calibration; readonly slices: readonly Slice[] } | { readonly problem: string }
+export type Calibrated = { readonly calibration: Calibration } | { readonly problem: string }
 
 /** Measures both arms, and keeps what was found. @throws RollgateError E_CANCELLED */
 export async function calibrateArms(of: Calibrating, arms: Arms, signal: AbortSignal): Promise<Calibrated> {
-  const { gate, way, load, kept } = of
-  const durationMs = of.durationMs ?? calibrationMs(gate, load)
   const seed = randomBytes(4).toString('hex')
-  const { slices, problem } = await sendTo(of, arms, durationMs, seed, signal)
+  const { slices, problem } = await sendTo(of, arms, of.durationMs ?? calibrationMs(of.gate, of.load), seed, signal)
   if (problem !== null) return { problem }
-  const quantiles = gate.pass.flatMap(({ metric }) => (metric.kind === 'quantile' ? [metric.q] : []))
-  const found = calibrate(timelineOf(slices, arms), { quantiles, resamples: RESAMPLES, draw: createDraw(seed) })
+  const found = calibrationFrom(of.gate, slices, arms, seed)
   if ('problem' in found) return found
-  const [host, against] = pairOf(arms)
-  await kept.addCalibration(gate.name, {
-    ...{ at: new Date().toISOString(), host, against },
-    settingsHash: calibrationHash(way, load),
-    calibration: found.calibration,
-  })
-  return { ...found, slices }
+  await keep(of, arms, found.calibration)
+  return found
 }
 
-/** @returns what was seen, and why it cannot be used @throws RollgateError E_CANCELLED */
-export async function sendTo(
-  of: Omit<Calibrating, 'way'>,
-  arms: Arms,
-  durationMs: number,
+/** The same seed and the same slices give the same calibration. */
+export function calibrationFrom(
+  gate: GateSettings,
+  slices: readonly Slice[],
+  arms: Pick<Arms, 'canary' | 'old'>,
   seed: string,
+): ReturnType<typeof calibrate> {
+  const quantiles = gate.pass.flatMap(({ metric }) => (metric.kind === 'quantile' ? [metric.q] : []))
+  return calibrate(timelineOf(slices, arms), {
+    ...{ quantiles, resamples: RESAMPLES },
+    draw: createDraw([seed, ...pairOf(arms)].join('/')),
+  })
+}
+
+export async function keep(
+  of: Pick<Calibrating, 'gate' | 'way' | 'load' | 'kept'>,
+  arms: Pick<Arms, 'canary' | 'old'>,
+  calibration: Calibration,
+): Promise<void> {
+  const [host, against] = pairOf(arms)
+  const settingsHash = calibrationHash(of.way, of.load)
+  await of.kept.addCalibration(of.gate.name, { at: new Date().toISOString(), host, against, settingsHash, calibration })
+}
+
+/**
+ * The same requests at the same moments to all of them, so that any can be compared with any other later on.
+ * @returns what was seen, and why it cannot be used
+ * @throws RollgateError E_CANCELLED; whatever reaching a host throws
+ */
+export async function sendToAll(
+  of: Omit<Calibrating, 'way'>,
+  hosts: readonly HostName[],
   signal: AbortSignal,
-): Promise<{ readonly slices: readonly Slice[]; readonly problem: string | null }> {
+): Promise<Seen & { readonly seed: string }> {
+  const { gate, load } = of
+  const seed = randomBytes(4).toString('hex')
+  if (gate.source.kind !== 'load') return { slices: [], problem: 'nothing is loaded', seed }
+  const arms = await reach(gate, gate.source, { canary: hosts, old: [] }, of, signal)
+  return { ...(await sendTo(of, arms, of.durationMs ?? calibrationMs(gate, load), seed, signal)), seed }
+}
+
+type Seen = { readonly slices: readonly Slice[]; readonly problem: string | null }
+
+/** @returns what was seen, and why it cannot be used @throws RollgateError E_CANCELLED */
+async function sendTo(of: Omit<Calibrating, 'way'>, arms: Arms, durationMs: number, seed: string, signal: AbortSignal): Promise<Seen> {
   const { session, context, emit, gate, load, run } = of
   const slices: Slice[] = []
   const meter = createMeter({ targets: [...arms.canary, ...arms.old], arms: { canary: arms.canary, old: arms.old } })

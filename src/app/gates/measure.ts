@@ -46,7 +46,7 @@ export type Measuring = GateWork & {
   readonly environment: Readonly<Record<string, string>>
 }
 
-export type Measured = { readonly record: GateRecord; readonly decision: GateResult['decision']; readonly byPolicy: boolean }
+export type Measured = { readonly record: GateRecord; readonly decision: GateResult['decision'] }
 
 type Attempt = { readonly evidence: Evidence; readonly report: GateReport; readonly startedAt?: string }
 
@@ -72,10 +72,10 @@ export async function measureGate(gate: GateSettings, of: Measuring, signal: Abo
         if (gate.source.kind !== 'load') await of.session.clock.sleep(BETWEEN_ATTEMPTS_MS, signal)
         break
       case 'promote':
-        return { record, decision: 'promote', byPolicy: next.byPolicy }
+        return { record, decision: 'promote' }
       case 'stop':
       case 'pause':
-        return { record, decision: next.kind, byPolicy: false }
+        return { record, decision: next.kind }
       case 'longer':
         throw new RollgateError('E_BUG', `gate ${gate.name} was to be measured longer than planned`)
       default:

@@ -4,11 +4,24 @@
 import { errorInfo } from '../../domain/error.ts'
 import type { Calibration, RestartEvidence } from '../../domain/evidence.ts'
 import { calibrationMs, type GateReport, type GateSettings } from '../../domain/gate.ts'
+import type { HostName } from '../../domain/host.ts'
+import type { LoadSettings } from '../../domain/load.ts'
 import type { Plan } from '../../domain/plan.ts'
 import type { GateAt, Ports } from '../../domain/ports.ts'
+import type { Slice } from '../../domain/slice.ts'
 import { pastPassOf } from '../../gate/past-pass.ts'
-import { type Arms, type GatePlace, type GateWork, withArms } from './arms.ts'
-import { type CalibrationWay, calibrateArms, describeCalibration, keptCalibration, pairOf } from './calibrate.ts'
+import { type Arms, type GatePlace, type GateWork, MOST_HOSTS_AN_ARM, servingArms, withArms } from './arms.ts'
+import {
+  type CalibrationWay,
+  calibrateArms,
+  calibrationFrom,
+  describeCalibration,
+  keep,
+  keptCalibration,
+  MOST_CALIBRATED,
+  pairOf,
+  sendToAll,
+} from './calibrate.ts'
 import { openKept } from './kept.ts'
 import { CANNOT, measureGate } from './measure.ts'
 import { type StageEffects, sayStages, stageEffects } from './stages.ts'
@@ -25,6 +38,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
   const { session, context, plan, run } = of
   const kept = openKept(context.env, session.config)
   const calibrations = new Map<string, Calibration>()
+  const together = new Map<string, { readonly hosts: readonly HostName[]; readonly slices: readonly Slice[]; readonly seed: string }>()
   const stages: StageEffects[] = []
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -40,7 +54,46 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
     if (gate.source.kind !== 'load' || arms.old.length === 0) return null
     const load = session.config.loads[gate.source.load]
     if (load === undefined || calibrationMs(gate, load) === 0) return null
-    return calibrations.get(keyOf(gate, arms)) ?? (await keptCalibration(kept, { gate, way, load, arms }, new Date()))
+    return (
+      calibrations.get(keyOf(gate, arms)) ??
+      calibratedTogether(gate, arms) ??
+      (await keptCalibration(kept, { gate, way, load, arms }, new Date()))
+    )
+  }
+  /** Whoever is compared later: all were loaded together before the push. */
+  const calibratedTogether = (gate: GateSettings, arms: Pick<Arms, 'canary' | 'old'>): Calibration | null => {
+    const seen = together.get(gate.name)
+    if (seen === undefined || ![...arms.canary, ...arms.old].every((host) => seen.hosts.includes(host))) return null
+    const found = calibrationFrom(gate, seen.slices, arms, seen.seed)
+    if ('problem' in found) return null
+    calibrations.set(keyOf(gate, arms), found.calibration)
+    return found.calibration
+  }
+  /** Hosts that serve: each will be compared with others as the rollout goes on. Also kept, for a resume. */
+  const calibrateTogether = async (gate: GateSettings, load: LoadSettings, at: GateAt, signal: AbortSignal): Promise<string> => {
+    // Likeliest baseline first, so the first canaries are at the end: of a large fleet both ends are measured.
+    const { old } = at
+    const hosts =
+      old.length <= MOST_CALIBRATED ? old : [...old.slice(0, MOST_HOSTS_AN_ARM), ...old.slice(MOST_HOSTS_AN_ARM - MOST_CALIBRATED)]
+    const splits = old
+      .map((_, left) => servingArms({ hosts: old.slice(left).reverse(), old: old.slice(0, left) }))
+      .filter((arms) => arms.old.length > 0 && [...arms.canary, ...arms.old].every((host) => hosts.includes(host)))
+    const known = await Promise.all(splits.map((arms) => calibrationOf(gate, 'serving', arms)))
+    if (known.every((one) => one !== null))
+      return `${hosts.length} hosts, known already${known[0] ? `: ${describeCalibration(known[0])}` : ''}`
+    const work = { ...of, gate, load, kept, way: 'serving' } as const
+    const { slices, problem, seed } = await sendToAll(work, hosts, signal)
+    if (problem !== null) return without(gate.name, problem)
+    together.set(gate.name, { hosts, slices, seed })
+    const found: Calibration[] = []
+    for (const arms of splits) {
+      const calibration = calibratedTogether(gate, arms)
+      if (calibration === null) continue
+      found.push(calibration)
+      await keep(work, arms, calibration)
+    }
+    const [first] = found
+    return first === undefined ? without(gate.name, 'too little arrived') : `${hosts.length} hosts: ${describeCalibration(first)}`
   }
   return {
     gate: (name, at, signal) =>
@@ -73,11 +126,13 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
         const { source } = gate
         const load = source.kind === 'load' ? session.config.loads[source.load] : undefined
         if (source.kind !== 'load' || load === undefined || calibrationMs(gate, load) === 0) return 'nothing to calibrate'
-        const [host, against] = pairAhead(at, source.baseline?.kind === 'drained-peer')
-        if (host === undefined || against === undefined) return 'nobody to compare with'
-        const known = await calibrationOf(gate, wayOf(at), { canary: [host], old: [against] })
-        if (known !== null) return `known already: ${describeCalibration(known)}`
         try {
+          const alone = at.isolated || source.baseline?.kind === 'drained-peer'
+          if (!alone) return at.old.length < 2 ? NOBODY : await calibrateTogether(gate, load, at, signal)
+          const [host, against] = [at.hosts.at(-1), at.old[0]]
+          if (host === undefined || against === undefined) return NOBODY
+          const known = await calibrationOf(gate, wayOf(at), { canary: [host], old: [against] })
+          if (known !== null) return `known already: ${describeCalibration(known)}`
           return await withArms(gate, source, { ...placeOf(at), hosts: [host], old: [against] }, of, signal, async (arms) => {
             const found = await calibrateArms({ ...of, gate, way: wayOf(at), load, kept }, arms, signal)
             if ('problem' in found) return without(name, found.problem)
@@ -99,15 +154,11 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
   }
 }
 
+const NOBODY = 'nobody to compare with'
+
 const wayOf = (at: GateAt): CalibrationWay => (at.isolated ? 'isolated' : 'serving')
 
 const keyOf = (gate: GateSettings, arms: Pick<Arms, 'canary' | 'old'>): string => [gate.name, ...pairOf(arms)].join('\n')
-
-/** Before the push nobody runs the new release: whoever will be the canary, and the host that it will be compared with. */
-function pairAhead(at: GateAt, isolated: boolean): readonly [string | undefined, string | undefined] {
-  if (at.isolated || isolated) return [at.hosts.at(-1), at.old[0]]
-  return [at.old.at(-1), at.old.length > 1 ? at.old[0] : undefined]
-}
 
 function placeOf(at: GateAt): GatePlace {
   return { step: at.step, hosts: at.hosts, old: at.old, borrow: at.borrows ? at.borrow : null }

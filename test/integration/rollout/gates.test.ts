@@ -98,3 +98,24 @@ test('Ctrl-C while a gate measures ends it at once; the rollout is whole, and re
   expect(resumed, resumed.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
   expect(await releases(world)).toEqual(['r2', 'r2'])
 })
+
+test.runIf(process.env.ROLLGATE_FULL === '1')(
+  'hosts that serve are calibrated together before the push, and every later comparison has what it needs of them',
+  PATIENCE,
+  async () => {
+    const world = await aFleet(4)
+    const { configFile } = world.project
+    const steps = readFileSync(configFile, 'utf8').replace(/- deploy: 1 .*/, '- deploy: 2\n    - gate: g')
+    writeFileSync(configFile, steps)
+    appendFileSync(
+      configFile,
+      '\nloads:\n  visits: { rate: 30/s, duration: 30s, warmup: 3s, requests: [{ get: / }] }\n' +
+        'gates:\n  g: { load: visits, against: { baseline: in-rotation }, pass: [p50 <= baseline + 50%], on_invalid: { retry: 3 }, on_inconclusive: pass }\n',
+    )
+    const result = await world.run('ada', 'deploy')
+    expect(result, result.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
+    expect(result.stderr).toContain('4 hosts: 30 s')
+    expect(result.stderr).toContain('gate g: web-1, web-2 against web-4, web-3')
+    expect(result.stderr).not.toContain('no calibration')
+  },
+)

@@ -24,7 +24,7 @@ test('an inconclusive one is given more time once, then the policy decides', () 
   const policy = (otherwise: 'fail' | 'pass') =>
     nextOf(settingsOf({ onInconclusive: { extend: 0, otherwise } }), STARTED, said('inconclusive'))
   expect(policy('fail').kind).toBe('stop')
-  expect(policy('pass')).toMatchObject({ kind: 'promote', byPolicy: true })
+  expect(policy('pass')).toMatchObject({ kind: 'promote' })
 })
 
 test('a question, a query and a file do not accumulate, and a file is not read twice', () => {
