@@ -1,5 +1,4 @@
 #!/usr/bin/env node
 // Runs the TypeScript sources as they are (Node strips the types). For a checkout only.
 process.removeAllListeners('warning')
-process.env.ROLLGATE_DEV = '1'
 await (await import('../src/main.ts')).main(import.meta.url)

@@ -1,6 +1,8 @@
 // This side of the demo's thread: starts the fleet, has its users come and go, takes it down.
+
 import { Worker } from 'node:worker_threads'
 import { errorFrom, RollgateError } from '../domain/error.ts'
+import { threadFile } from '../domain/shipped.ts'
 import type { DemoFleet } from '../sandbox/project.ts'
 import type { DemoOrder, DemoReport, DemoWish } from './demo-thread.ts'
 
@@ -13,7 +15,7 @@ export type DemoSide = {
 
 /** @throws RollgateError E_USAGE (number of hosts), E_CANCELLED */
 export async function startDemoFleet(order: DemoOrder, signal: AbortSignal): Promise<DemoSide> {
-  const thread = new Worker(threadFile(), { workerData: order })
+  const thread = new Worker(threadFile(new URL('./demo-thread.ts', import.meta.url)), { workerData: order })
   const wish = (what: DemoWish): void => thread.postMessage(what)
   const gone = new Promise<never>((_, fail) => {
     thread.on('error', fail)
@@ -64,9 +66,4 @@ export async function startDemoFleet(order: DemoOrder, signal: AbortSignal): Pro
     await stop()
     throw error
   }
-}
-
-/** Next to this file, in the sources and in the build. */
-function threadFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './demo-thread.ts' : './demo-thread.js', import.meta.url)
 }

@@ -1,10 +1,12 @@
 // setup: what a deploy needs on a host and may not do itself: the release root for the login, shared folders, the systemd
 // unit from the template, lingering for user units. Idempotent: it says what it did, and the second time nothing.
+
 import { readFile } from 'node:fs/promises'
 import type { SetupDocument } from '../domain/document.ts'
 import { errorInfo, RollgateError } from '../domain/error.ts'
 import type { HostFacts, ReachableHost } from '../domain/facts.ts'
 import type { Host } from '../domain/host.ts'
+import { inPackage } from '../domain/shipped.ts'
 import { SETUP_EXIT, type SetupUnit, setupScript } from '../drivers/host/setup-script.ts'
 import { sudoersLines } from '../drivers/service/systemd.ts'
 import { renderUnit, unitFile } from '../drivers/service/unit.ts'
@@ -31,7 +33,7 @@ export async function setup(options: Selection & { readonly adopt?: boolean }, c
   try {
     const facts = await look(context, session, emit)
     const work: Work = { context, session, facts, emit, rollout: 'setup' }
-    const template = await readFile(new URL('../../templates/systemd.service', import.meta.url), 'utf8')
+    const template = await readFile(inPackage('templates/systemd.service'), 'utf8')
     const seen = new Map(facts.hosts.map((host) => [host.host, host]))
     // Asked for at most once, however many hosts want it.
     let password: Promise<string> | null = null

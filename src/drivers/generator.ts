@@ -1,12 +1,14 @@
 // A load generator on a host, over its SSH connection. Nothing is installed and no file is written there: a few lines of
 // Node, given as words, read the generator from standard input and run it; then the same input carries what is said to
 // it. So nothing is left behind, whatever happens to whom. What is needed is a Node there, and it is looked for.
+
 import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RollgateError } from '../domain/error.ts'
+import { inDist, inPackage } from '../domain/shipped.ts'
 import type { Connection } from '../domain/transport.ts'
 import { type FromGenerator, type Generator, pack, type ToGenerator, unpacker } from '../load/remote.ts'
 import { cleanText } from '../util/text.ts'
@@ -129,12 +131,12 @@ async function findNode(connection: Connection, signal: AbortSignal): Promise<st
 
 /** The generator as one text. In the package it was built with it; in a checkout it is built now, from the sources as they are. */
 export async function generatorProgram(signal: AbortSignal): Promise<string> {
-  const built = fileURLToPath(new URL('../generator.cjs', import.meta.url))
+  const built = fileURLToPath(inDist('generator.cjs'))
   if (existsSync(built)) return readFile(built, 'utf8')
   const folder = await mkdtemp(join(tmpdir(), 'rollgate-generator-'))
   try {
     const file = join(folder, 'generator.cjs')
-    const tool = fileURLToPath(new URL('../../tools/build-generator.mjs', import.meta.url))
+    const tool = fileURLToPath(inPackage('tools/build-generator.mjs'))
     const { exitCode, stderr } = await runLocal({ argv: [process.execPath, tool, '--out', file] }, { signal, timeoutMs: 60_000 })
     if (exitCode !== 0) throw new RollgateError('E_BUG', `the generator could not be built: ${cleanText(stderr, 500)}`)
     return await readFile(file, 'utf8')

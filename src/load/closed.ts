@@ -1,9 +1,11 @@
 // The closed model: so many connections, each sending its next request when the last one was answered. For smoke,
 // capacity and soak; it slows down with a slow target, so no gate compares its times with a limit of users. This side
 // starts the workers, adds up what they tell, and says how it ended.
+
 import { Worker } from 'node:worker_threads'
 import { RollgateError } from '../domain/error.ts'
 import type { GeneratorSample, LoadEnd } from '../domain/load.ts'
+import { threadFile } from '../domain/shipped.ts'
 import { failuresOf, type Slice } from '../domain/slice.ts'
 import type { ClosedOrder, ClosedReport, ClosedWish } from './closed-worker.ts'
 import { createGatherer } from './gather.ts'
@@ -161,15 +163,10 @@ function follow(
 
 /** What autocannon and Node say aside (a timer that came late) is nobody's business; errors come as events. */
 function startThread(order: ClosedOrder): Worker {
-  const thread = new Worker(workerFile(), { workerData: order, stdout: true, stderr: true })
+  const thread = new Worker(threadFile(new URL('./closed-worker.ts', import.meta.url)), { workerData: order, stdout: true, stderr: true })
   thread.stdout.resume()
   thread.stderr.resume()
   return thread
-}
-
-/** Next to this file, in the sources and in the build. */
-function workerFile(): URL {
-  return new URL(import.meta.url.endsWith('.ts') ? './closed-worker.ts' : './closed-worker.js', import.meta.url)
 }
 
 /** The parts of a whole differ by one at most, and add up to it. */

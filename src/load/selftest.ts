@@ -1,8 +1,10 @@
 // What this machine can do before a target is blamed: the paced driver against a target that costs nothing, at rising
 // rates, until the run is no longer valid. The ceiling is the highest rate at which it was; the planned rate is tried
 // first when there is one. Short by design (seconds), and said as such: a quiet machine now may be busy later.
+
 import { Worker } from 'node:worker_threads'
 import type { LoadSettings } from '../domain/load.ts'
+import { threadFile } from '../domain/shipped.ts'
 import { startPaced } from './paced.ts'
 import type { LoadResult } from './plan.ts'
 
@@ -58,7 +60,7 @@ export async function selftest({ plannedPerSecond, stepMs = STEP_MS, rates = RAT
 
 /** Answers everything with `ok`, on loopback. */
 export async function startNullTarget(): Promise<{ readonly port: number; stop(): Promise<void> }> {
-  const thread = new Worker(new URL(import.meta.url.endsWith('.ts') ? './null-target.ts' : './null-target.js', import.meta.url))
+  const thread = new Worker(threadFile(new URL('./null-target.ts', import.meta.url)))
   const port = await new Promise<number>((resolve, reject) => {
     thread.once('message', resolve)
     thread.once('error', reject)

@@ -7,13 +7,19 @@ const PLAIN = /^[\x20-\x7e·…→‖─│┌└├✔✖\u2800-\u28ff]*$/
 const ZERO = /^[\p{Mn}\p{Me}\p{Cf}\p{Cc}]+$/u
 const EMOJI = /\p{Emoji_Presentation}|\ufe0f/u
 const ASCII = /^[\x20-\x7e]$/
-const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' })
+/** Made when it is needed: it takes longer to load than most commands think. */
+let segmenter: Intl.Segmenter | undefined
+
+function lettersOf(text: string): Intl.Segments {
+  segmenter ??= new Intl.Segmenter('en', { granularity: 'grapheme' })
+  return segmenter.segment(text)
+}
 
 export function textWidth(text: string): number {
   const bare = text.replace(SGR, '')
   if (PLAIN.test(bare)) return bare.length
   let width = 0
-  for (const { segment } of segmenter.segment(bare)) width += letterWidth(segment)
+  for (const { segment } of lettersOf(bare)) width += letterWidth(segment)
   return width
 }
 
@@ -58,7 +64,7 @@ export function fitTo(text: string, width: number): string {
       styled = true
       continue
     }
-    for (const { segment } of segmenter.segment(part)) {
+    for (const { segment } of lettersOf(part)) {
       const next = letterWidth(segment)
       if (used + next > width - 1) return `${cut}…${styled ? '\x1b[0m' : ''}`
       cut += segment
@@ -103,7 +109,7 @@ export function wrap(text: string, width: number): readonly string[] {
 function hardCut(text: string, width: number): string {
   let cut = ''
   let used = 0
-  for (const { segment } of segmenter.segment(text)) {
+  for (const { segment } of lettersOf(text)) {
     const next = letterWidth(segment)
     if (cut !== '' && used + next > width) break
     cut += segment

@@ -4,9 +4,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { BaseDocument, RolloutDocument } from '../../../src/domain/document.ts'
 import type { Stamped } from '../../../src/domain/event.ts'
+import { BIN } from '../../helpers/bin.ts'
 import { COMPILED } from '../../helpers/compiled.ts'
 import { finished, type Lab } from '../../helpers/lab.ts'
 import { punctually } from '../../helpers/punctual.ts'
@@ -60,7 +60,6 @@ export type Project = {
   killAll(): void
 }
 
-const bin = fileURLToPath(new URL('../../../bin/run.js', import.meta.url))
 const WITH_EVENTS = ['deploy', 'rollback', 'restart', 'resume', 'abort', 'promote']
 /** Longer than any rollout here should take on a busy machine; the long forms wait for minutes on purpose. */
 const LIMIT_MS = process.env.ROLLGATE_FULL === '1' ? 900_000 : 170_000
@@ -102,7 +101,7 @@ export function createProject(lab: Lab, folder: string): Project {
     return join(folder, `events-${runs}.ndjson`)
   }
   const start = (words: readonly string[], options: CliOptions, events: string): Started => {
-    const [program, rest] = options.measures === true ? punctually(process.execPath, [bin, ...words]) : [process.execPath, [bin, ...words]]
+    const [program, rest] = options.measures === true ? punctually(process.execPath, [BIN, ...words]) : [process.execPath, [BIN, ...words]]
     const child = spawn(program, rest, {
       cwd: options.cwd ?? path,
       env: {

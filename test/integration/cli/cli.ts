@@ -5,11 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, vi } from 'vitest'
+import { BIN } from '../../helpers/bin.ts'
 import { punctually } from '../../helpers/punctual.ts'
 import { schemaOf, strictly } from '../../helpers/schemas.ts'
 
 export const root = resolve(import.meta.dirname, '../../..')
-const bin = join(root, 'bin/dev.js')
 
 /** Compiled code is kept from run to run: it is not what is tested. */
 const cache = join(root, 'node_modules/.cache/rollgate-cli')
@@ -56,7 +56,7 @@ export function start(
   } = {},
 ): Started {
   const node = options.node ?? process.execPath
-  const words = [options.bin ?? bin, ...args]
+  const words = [options.bin ?? BIN, ...args]
   const [program, rest] = options.measures === true ? punctually(node, words) : [node, words]
   const child = spawn(program, rest, {
     cwd: options.cwd ?? place.directory,

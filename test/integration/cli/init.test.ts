@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type Sandbox, startSandbox } from '../../../src/sandbox/fleet.ts'
-import { aPlace, bothWays, documentOf, type Place, root, run } from './cli.ts'
+import { BIN } from '../../helpers/bin.ts'
+import { aPlace, bothWays, documentOf, type Place, run } from './cli.ts'
 
 let sandbox: Sandbox
 let directory: string
@@ -155,7 +156,7 @@ describe.skipIf(!tmux)(`init at a terminal${tmux ? '' : ' (skipped: this machine
     const path = join(place.directory, 'ssh_config')
     writeFileSync(path, config)
     const script = join(place.directory, 'session.sh')
-    const words = [process.execPath, join(root, 'bin/dev.js'), 'init', '--ssh-config', path, ...args]
+    const words = [process.execPath, BIN, 'init', '--ssh-config', path, ...args]
     const env = Object.entries({ ...place.env, TERM: 'screen-256color' }).map(([name, value]) => `${name}='${value}'`)
     writeFileSync(script, `env -i ${env.join(' ')} ${words.map((word) => `'${word}'`).join(' ')}\necho "ended with $?"\nsleep 600\n`)
     tell('-f', '/dev/null', 'new-session', '-d', '-s', 'main', '-x', '140', '-y', '50', '-c', place.directory, `sh ${script}`)

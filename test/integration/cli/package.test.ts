@@ -1,8 +1,9 @@
-// What is shipped: compiled, with nothing of the sources, and run by users' own Node.
+// What is shipped: built, with nothing of the sources, and run by users' own Node.
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { aPlace, type Place, root, run } from './cli.ts'
 
@@ -13,41 +14,58 @@ const shipped = (...args: readonly string[]) => run(args, place, { bin: join(fol
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'rollgate-package-'))
   place = aPlace()
-  execFileSync(process.execPath, [join(root, 'tools/build.mjs'), '--out', join(folder, 'dist')], { stdio: 'inherit' })
-  const { files }: { readonly files: readonly string[] } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  for (const path of ['package.json', ...files.filter((file) => file !== 'dist')]) {
-    expect(existsSync(join(root, path)), `${path} is to be shipped and is not there`).toBe(true)
-    mkdirSync(dirname(join(folder, path)), { recursive: true })
-    if (path.includes('.')) copyFileSync(join(root, path), join(folder, path))
-    else cpSync(join(root, path), join(folder, path), { recursive: true })
-  }
-  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'))
+  execFileSync(process.execPath, [join(root, 'tools/pack.mjs'), folder], { stdio: 'inherit' })
 })
 afterAll(() => {
   place.remove()
   rmSync(folder, { recursive: true, force: true })
 })
 
-test('holds every source as JavaScript, and no TypeScript', () => {
-  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
-    (file) => file.endsWith('.ts') && !file.endsWith('.d.ts'),
+const built = (): readonly string[] => readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' })
+
+test('holds what is started, on its own threads and on other hosts too, and no TypeScript', () => {
+  expect(built()).toEqual(
+    expect.arrayContaining([
+      'main.js',
+      'closed-worker.js',
+      'null-target.js',
+      'demo-thread.js',
+      'generator.cjs',
+      'THIRD-PARTY-LICENSES.txt',
+    ]),
   )
-  const built = readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' })
-  expect(built.filter((file) => file.endsWith('.js')).toSorted()).toEqual(sources.map((file) => file.replace(/\.ts$/, '.js')).toSorted())
-  expect(built.filter((file) => file.endsWith('.ts'))).toEqual([])
-  // What hosts run that send load: whole, with nothing beside it.
-  expect(built).toContain('generator.cjs')
+  expect(built().filter((file) => file.endsWith('.ts'))).toEqual([])
 })
 
-test('imports nothing that is not shipped', () => {
-  const built = readdirSync(join(folder, 'dist'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'))
-  const wrong = built.filter((file) => /(?:from|import)\s*\(?'\.[^']*\.ts'/.test(readFileSync(join(folder, 'dist', file), 'utf8')))
+test('imports nothing that is not shipped or installed with it', () => {
+  const { dependencies }: { readonly dependencies: Readonly<Record<string, string>> } = JSON.parse(
+    readFileSync(join(folder, 'package.json'), 'utf8'),
+  )
+  const imported = built()
+    .filter((file) => file.endsWith('.js'))
+    .flatMap((file) => {
+      const text = readFileSync(join(folder, 'dist', file), 'utf8')
+      return [...text.matchAll(/^(?:import|export)\b[^'"\n]*["']([^"'\n]+)["'];?$|\bimport\(\s*["']([^"'\n]+)["']\s*\)/gm)].map(
+        ([, statically, later]) => statically ?? later ?? '',
+      )
+    })
+  expect(imported.length).toBeGreaterThan(300)
+  const wrong = [...new Set(imported)].filter((name) => {
+    if (name.startsWith('./')) return !existsSync(join(folder, 'dist', name))
+    if (name.startsWith('node:') || builtinModules.includes(name)) return false
+    return !Object.keys(dependencies).some((dependency) => name === dependency || name.startsWith(`${dependency}/`))
+  })
   expect(wrong).toEqual([])
+})
+
+test('says whose code is bundled along, and under which terms', () => {
+  const text = readFileSync(join(folder, 'dist/THIRD-PARTY-LICENSES.txt'), 'utf8')
+  for (const name of ['zod', 'yaml', '@oclif/core', 'listr2']) expect(text).toMatch(new RegExp(`^${name} \\d.*: [A-Z]`, 'm'))
 })
 
 test('answers as the sources do', async () => {
   for (const args of [['--version'], ['--help'], ['deploy', '--help'], ['config', 'schema']])
-    expect(await shipped(...args)).toEqual(await run(args, place))
+    expect(await shipped(...args)).toEqual(await run(args, place, { bin: join(root, 'bin/dev.js') }))
   const refused = await shipped('status', '--json')
   expect(refused.code).toBe(2)
   expect(JSON.parse(refused.stdout)).toMatchObject({ error: { code: 'E_CONFIG_MISSING' } })

@@ -2,16 +2,15 @@
 // and what is left when his machine is gone.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { Stamped } from '../../../src/domain/event.ts'
 import { startTraffic, type Traffic } from '../../../src/load/traffic.ts'
 import { type Sandbox, startSandbox } from '../../../src/sandbox/fleet.ts'
 import { type DemoProject, writeDemoProject } from '../../../src/sandbox/project.ts'
+import { BIN } from '../../helpers/bin.ts'
 import { COMPILED } from '../../helpers/compiled.ts'
 import { ask, statRow, temporaryFolder, until } from '../sandbox/helpers.ts'
-
-const CLI = resolve(import.meta.dirname, '../../../bin/run.js')
 
 export type Result = { readonly exitCode: number | null; readonly document: Record<string, unknown>; readonly stderr: string }
 
@@ -53,7 +52,7 @@ export async function aFleet(hosts: number, env: Readonly<Record<string, string>
       const withEvents = ['deploy', 'rollback', 'restart', 'resume', 'abort', 'promote'].includes(words[0] ?? '')
         ? ['--events', events]
         : []
-      const child = spawn(process.execPath, [CLI, ...words, '--json', ...withEvents], {
+      const child = spawn(process.execPath, [BIN, ...words, '--json', ...withEvents], {
         cwd: project.directory,
         env: {
           PATH: process.env.PATH,
