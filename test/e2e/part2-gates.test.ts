@@ -5,6 +5,7 @@ import { beforeAll, expect, test } from 'vitest'
 import type { GateExplainDocument, PlanDocument, RolloutDocument } from '../../src/domain/document.ts'
 import { describeOnLab } from '../helpers/lab.ts'
 import { fleet } from './helpers/fleet.ts'
+import { MEASURES_MS } from './helpers/project.ts'
 import { expectWhole, underLoad, useProject } from './helpers/suite.ts'
 
 const TAKES = [40, 120] as const
@@ -16,7 +17,7 @@ describeOnLab('a load gate at the canary', (lab) => {
 
   beforeAll(async () => {
     suite.project.configure({
-      loads: { visits: { rate: '200/s', duration: '20s..60s', warmup: '2s', requests: [{ get: '/work' }] } },
+      loads: { visits: { rate: '100/s', duration: '20s..60s', warmup: '2s', requests: [{ get: '/work' }] } },
       gates: {
         canary: {
           load: 'visits',
@@ -55,7 +56,7 @@ describeOnLab('a load gate at the canary', (lab) => {
     expect(document.batches.map((batch) => batch.gate)).toEqual(['canary', undefined, undefined, undefined])
   })
 
-  test('20 % slower never reaches a second host, exit 7, the interval in the error', async () => {
+  test('20 % slower never reaches a second host, exit 7, the interval in the error', { timeout: MEASURES_MS + 60_000 }, async () => {
     const before = await fleet(lab)
     suite.project.build('slow', { kind: 'good', takes: slower(1.2) })
     const { result, load, looked } = await underLoad(lab, () => suite.project.json(['deploy'], { measures: true }))
@@ -77,7 +78,7 @@ describeOnLab('a load gate at the canary', (lab) => {
     expect(looked.leastReady).toBeGreaterThanOrEqual(2)
   })
 
-  test('3 % slower passes, goes to every host, and is said', async () => {
+  test('3 % slower passes, goes to every host, and is said', { timeout: MEASURES_MS + 60_000 }, async () => {
     suite.project.build('near', { kind: 'good', takes: slower(1.03) })
     const { result, load } = await underLoad(lab, () => suite.project.json(['deploy'], { measures: true }))
     const { document, exitCode, stderr } = result
