@@ -153,7 +153,7 @@ describe.concurrent('streams', () => {
 describe.concurrent('a quick answer', () => {
   const HEAVY = ['ssh2', 'autocannon', 'listr2', '@inquirer', 'undici', 'yaml', 'zod', 'execa']
 
-  /** Every file that a run of the command loaded. */
+  /** Every file that a run of the command loaded; of the sources, because each file of a bundle is several. */
   async function loadedBy(place: Place, ...args: readonly string[]): Promise<readonly string[]> {
     const list = join(place.directory, 'loaded.json')
     const spy = join(place.directory, 'spy.mjs')
@@ -166,7 +166,7 @@ registerHooks({ load(url, context, next) { seen.push(url); return next(url, cont
 process.on('exit', () => writeFileSync(${JSON.stringify(list)}, JSON.stringify(seen)))
 `,
     )
-    const { code } = await run(args, place, { env: { NODE_OPTIONS: `--import ${JSON.stringify(spy)}` } })
+    const { code } = await run(args, place, { bin: join(root, 'bin/dev.js'), env: { NODE_OPTIONS: `--import ${JSON.stringify(spy)}` } })
     expect(code).toBe(0)
     const urls: unknown = JSON.parse(readFileSync(list, 'utf8'))
     return Array.isArray(urls) ? urls.map(String) : []

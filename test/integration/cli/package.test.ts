@@ -1,6 +1,6 @@
 // What is shipped: built, with nothing of the sources, and run by users' own Node.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +56,35 @@ test('imports nothing that is not shipped or installed with it', () => {
     return !Object.keys(dependencies).some((dependency) => name === dependency || name.startsWith(`${dependency}/`))
   })
   expect(wrong).toEqual([])
+})
+
+test('loads of the bundle what a command needs', async () => {
+  const loaded = async (...args: readonly string[]): Promise<number> => {
+    const list = join(place.directory, 'loaded.json')
+    const spy = join(place.directory, 'spy.mjs')
+    writeFileSync(
+      spy,
+      `import { registerHooks } from 'node:module'
+import { writeFileSync } from 'node:fs'
+const seen = []
+registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
+process.on('exit', () => writeFileSync(${JSON.stringify(list)}, JSON.stringify(seen)))
+`,
+    )
+    const { code } = await run(args, place, {
+      bin: join(folder, 'bin/run.js'),
+      env: { NODE_OPTIONS: `--import ${JSON.stringify(spy)}` },
+    })
+    expect(code).toBe(0)
+    const urls: readonly string[] = JSON.parse(readFileSync(list, 'utf8'))
+    const files = urls.filter((url) => url.includes('/dist/')).map((url) => url.replace(/^.*\/dist\//, ''))
+    expect(files).toContain('main.js')
+    return files.reduce((sum, file) => sum + statSync(join(folder, 'dist', file)).size, 0)
+  }
+  const all = built().reduce((sum, file) => sum + (file.endsWith('.js') ? statSync(join(folder, 'dist', file)).size : 0), 0)
+  expect(await loaded('--version')).toBeLessThan(all / 100)
+  expect(await loaded('--help')).toBeLessThan(all / 20)
+  expect(await loaded('deploy', '--help')).toBeLessThan(all / 3)
 })
 
 test('says whose code is bundled along, and under which terms', () => {
