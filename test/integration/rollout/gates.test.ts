@@ -73,7 +73,7 @@ test('a command that says no takes everything back with exit 7, with what it sai
 })
 
 test('what the restarts lost is a clause: none lost passes, and the probe must have looked', PATIENCE, async () => {
-  const world = await aFleet(2)
+  const world = await aFleet(2, {}, true)
   await world.project.setProbe(true)
   withGate(world, '{ load: visits, at: balancer, pass: [restart.lost = 0, errors < 30%], on_invalid: { retry: 3 } }')
   const result = await world.run('ada', 'deploy')
@@ -103,7 +103,7 @@ test.runIf(process.env.ROLLGATE_FULL === '1')(
   'hosts that serve are calibrated together before the push, and every later comparison has what it needs of them',
   PATIENCE,
   async () => {
-    const world = await aFleet(4)
+    const world = await aFleet(4, {}, true)
     const { configFile } = world.project
     const steps = readFileSync(configFile, 'utf8').replace(/- deploy: 1 .*/, '- deploy: 2\n    - gate: g')
     writeFileSync(configFile, steps)

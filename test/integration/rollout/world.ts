@@ -10,6 +10,7 @@ import { type Sandbox, startSandbox } from '../../../src/sandbox/fleet.ts'
 import { type DemoProject, writeDemoProject } from '../../../src/sandbox/project.ts'
 import { BIN } from '../../helpers/bin.ts'
 import { COMPILED } from '../../helpers/compiled.ts'
+import { punctually } from '../../helpers/punctual.ts'
 import { ask, statRow, temporaryFolder, until } from '../sandbox/helpers.ts'
 
 export type Result = { readonly exitCode: number | null; readonly document: Record<string, unknown>; readonly stderr: string }
@@ -34,8 +35,8 @@ export type World = {
   status(server: string): Promise<string>
 }
 
-/** With v1 deployed and serving; v2 is ready to be deployed. */
-export async function aFleet(hosts: number, env: Readonly<Record<string, string>> = {}): Promise<World> {
+/** With v1 deployed and serving; v2 is ready to be deployed. `measures`: its commands go before everything else on this machine. */
+export async function aFleet(hosts: number, env: Readonly<Record<string, string>> = {}, measures = false): Promise<World> {
   const folder = temporaryFolder()
   const fleet = await startSandbox({ hosts, directory: join(folder, 'sandbox'), signal: new AbortController().signal })
   onTestFinished(() => fleet.stop())
@@ -52,7 +53,9 @@ export async function aFleet(hosts: number, env: Readonly<Record<string, string>
       const withEvents = ['deploy', 'rollback', 'restart', 'resume', 'abort', 'promote'].includes(words[0] ?? '')
         ? ['--events', events]
         : []
-      const child = spawn(process.execPath, [BIN, ...words, '--json', ...withEvents], {
+      const command = [BIN, ...words, '--json', ...withEvents]
+      const [program, given] = measures ? punctually(process.execPath, command) : [process.execPath, command]
+      const child = spawn(program, given, {
         cwd: project.directory,
         env: {
           PATH: process.env.PATH,
