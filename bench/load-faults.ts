@@ -19,8 +19,8 @@ const rows: readonly { readonly name: string; readonly fault: Fault | null }[] =
   { name: 'always 20 ms', fault: { kind: 'constant', delayMs: 20 } },
   { name: 'always 100 ms', fault: { kind: 'constant', delayMs: 100 } },
   {
-    name: `10 ms, and a stall of ${(seconds * 3) / 20} s`,
-    fault: { kind: 'stall', delayMs: 10, atMs: seconds * 250, forMs: seconds * 150 },
+    name: `20 ms, and a stall of ${(seconds * 3) / 20} s`,
+    fault: { kind: 'stall', delayMs: 20, atMs: seconds * 250, forMs: seconds * 150 },
   },
   { name: '20 ms, 30 % closed without an answer', fault: { kind: 'close', delayMs: 20 } },
   { name: '20 ms, 30 % reset', fault: { kind: 'reset', delayMs: 20 } },
@@ -49,9 +49,10 @@ function settingsFor(): LoadSettings {
   }
 }
 
-async function ours(url: string): Promise<LoadResult> {
+/** Two seconds go before, from which nothing is kept: they compile both sides. */
+async function ours(url: string, forSeconds = seconds): Promise<LoadResult> {
   const plan = { settings: settingsFor(), targets: [{ name: 'target', origin: url }], runId: 'faults', seed: 'faults' } as const
-  return startPaced({ ...plan, warmupMs: 0, durationMs: seconds * 1000 }, { signal: new AbortController().signal }).done
+  return startPaced({ ...plan, warmupMs: 0, durationMs: forSeconds * 1000 }, { signal: new AbortController().signal }).done
 }
 
 async function autocannon(url: string): Promise<Cannon> {
@@ -71,6 +72,8 @@ async function both(fault: Fault | null) {
   }
   const [first, second] = [await startFaultServer(fault), await startFaultServer(fault)]
   try {
+    if (fault.kind !== 'hung') await ours(first.url, 2)
+    await first.forget()
     const said = await ours(first.url)
     const truth = await first.truth()
     return { truth, ours: said, cannon: await autocannon(second.url) }

@@ -1,8 +1,9 @@
 // A server in a process of its own that behaves badly on purpose and keeps the truth about it: when each request came,
 // when its answer left, and what was done to it. Load tests are compared with what it says, never with each other.
 import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 
 export type Fault =
@@ -31,7 +32,18 @@ export type Truth = {
   readonly loopDelayMs: number
 }
 
-export type FaultServer = { readonly port: number; readonly url: string; truth(): Promise<Truth>; close(): Promise<void> }
+export type FaultServer = {
+  readonly port: number
+  readonly url: string
+  /** Of all requests but the first so many, which only warmed both sides up. */
+  truth(after?: number): Promise<Truth>
+  /** As if nothing had been asked yet: a first run warms both sides up, so that the next one measures neither's cold start. */
+  forget(): Promise<void>
+  close(): Promise<void>
+}
+
+const WIRE_WARM = 50
+const WIRE_TURNS = 100
 
 export async function startFaultServer(fault: Fault): Promise<FaultServer> {
   const child = fork(import.meta.filename, [JSON.stringify(fault)], { execArgv: [] })
@@ -42,11 +54,16 @@ export async function startFaultServer(fault: Fault): Promise<FaultServer> {
   return {
     port: Number(port),
     url: `http://127.0.0.1:${port}`,
-    truth() {
+    truth(after = 0) {
       const answer = message()
-      child.send('truth')
+      child.send(after)
       // It came from the function below.
       return answer as unknown as Promise<Truth>
+    },
+    async forget() {
+      const forgotten = message()
+      child.send('forget')
+      await forgotten
     },
     async close() {
       child.disconnect()
@@ -55,9 +72,31 @@ export async function startFaultServer(fault: Fault): Promise<FaultServer> {
   }
 }
 
+/**
+ * What the way to the server and back takes: the median by which a socket with nothing around it, one request at a time, sees an
+ * answer later than the server says that it left. Two processes wake each other, and no client can see less. [ms]
+ */
+export async function wireMs(): Promise<number> {
+  const server = await startFaultServer({ kind: 'constant', delayMs: 20 })
+  const socket = connect(server.port, '127.0.0.1')
+  socket.setNoDelay(true)
+  await once(socket, 'connect')
+  const seen: number[] = []
+  for (let turn = 0; turn < WIRE_WARM + WIRE_TURNS; turn += 1) {
+    const sentMs = performance.now()
+    socket.write('GET / HTTP/1.1\r\nhost: target\r\n\r\n')
+    await once(socket, 'data')
+    if (turn >= WIRE_WARM) seen.push(performance.now() - sentMs)
+  }
+  socket.destroy()
+  const { servedMs } = await server.truth(WIRE_WARM)
+  await server.close()
+  const middle = (times: readonly number[]) => times.toSorted((left, right) => left - right)[Math.floor(times.length / 2)] ?? 0
+  return middle(seen) - middle(servedMs)
+}
+
 function serve(fault: Fault): void {
-  const fates: Record<string, number> = {}
-  const servedMs: number[] = []
+  let ended: { readonly number: number; readonly fate: string; readonly ms: number }[] = []
   const answers = new WeakMap<Socket, number>()
   const delay = monitorEventLoopDelay({ resolution: 10 })
   delay.enable()
@@ -65,19 +104,17 @@ function serve(fault: Fault): void {
   let connections = 0
   let firstMs: number | null = null
 
-  const done = (fate: string, sinceMs: number) => {
-    fates[fate] = (fates[fate] ?? 0) + 1
-    if (fate === 'ok') servedMs.push(performance.now() - sinceMs)
-  }
   const server = createServer((request: IncomingMessage, response: ServerResponse) => {
     request.resume()
     const sinceMs = performance.now()
     firstMs ??= sinceMs
     requests += 1
-    const bad = requests % 10 < 3
+    const number = requests
+    const bad = number % 10 < 3
+    const done = (fate: string, sinceMs: number) => void ended.push({ number, fate, ms: performance.now() - sinceMs })
     const ok = () => {
-      done('ok', sinceMs)
       response.end('ok')
+      done('ok', sinceMs)
     }
     switch (fault.kind) {
       case 'constant':
@@ -107,10 +144,10 @@ function serve(fault: Fault): void {
         response.writeHead(200, { 'content-length': fault.pieces })
         response.flushHeaders()
         const piece = (left: number) => {
-          if (left === 1) done('ok', sinceMs)
           response.write('x')
-          if (left > 1) setTimeout(piece, fault.gapMs, left - 1)
-          else response.end()
+          if (left > 1) return void setTimeout(piece, fault.gapMs, left - 1)
+          response.end()
+          done('ok', sinceMs)
         }
         return void setTimeout(piece, fault.gapMs, fault.pieces)
       }
@@ -135,9 +172,23 @@ function serve(fault: Fault): void {
     connections += 1
   })
   server.listen(0, '127.0.0.1', () => process.send?.({ port: (server.address() as AddressInfo).port }))
-  process.on('message', () => {
-    const sorted = [...servedMs].sort((left, right) => left - right)
-    process.send?.({ requests, fates, servedMs: sorted, connections, loopDelayMs: Math.max(0, delay.max / 1e6 - 10) } satisfies Truth)
+  process.on('message', (wish) => {
+    if (wish === 'forget') {
+      ;[ended, requests, connections, firstMs] = [[], 0, 0, null]
+      delay.reset()
+      return void process.send?.({})
+    }
+    const counted = ended.filter(({ number }) => number > Number(wish))
+    const fates: Record<string, number> = {}
+    for (const { fate } of counted) fates[fate] = (fates[fate] ?? 0) + 1
+    const servedMs = counted.flatMap(({ fate, ms }) => (fate === 'ok' ? [ms] : [])).sort((left, right) => left - right)
+    process.send?.({
+      requests: requests - Number(wish),
+      fates,
+      servedMs,
+      connections,
+      loopDelayMs: Math.max(0, delay.max / 1e6 - 10),
+    } satisfies Truth)
   })
   process.on('disconnect', () => process.exit())
 }
