@@ -16,6 +16,8 @@ const NEEDED = [
   ['sshd', 'openssh-server', 'transport, stage: a real sshd'],
   ['haproxy', 'haproxy', 'balancer: a real HAProxy'],
   ['prometheus', 'prometheus', 'gates: a real Prometheus'],
+  ['prometheus-pushgateway', 'prometheus-pushgateway', 'reports: a real push gateway'],
+  ['socat', 'socat', 'balancer: socat where there is no perl'],
   ['zstd', 'zstd', 'stage: zstd archives; the lab'],
   ['busybox', 'busybox', 'host scripts: another sh than dash'],
   ['tmux', 'tmux', 'commands: on a terminal'],

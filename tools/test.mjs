@@ -1,6 +1,6 @@
-// What `npm test` runs: sets the checkout up, installs the packages that the suites need, runs the fast suites (unit,
-// contract, integration, crash and whatever else lies in test/), then the end-to-end suite on a lab of real hosts, and
-// closes with one plain line, `N passed, N failed, N skipped`. Nothing is skipped silently: what was, is named.
+// What `npm test` runs: sets the checkout up, installs the packages that the suites need, runs what measures times, then the
+// fast suites (unit, contract, integration, crash and whatever else lies in test/) beside the end-to-end suite on two labs of real
+// hosts, and closes with one plain line, `N passed, N failed, N skipped`. Nothing is skipped silently: what was, is named.
 //
 //   npm test                        everything
 //   npm test -- unit crash          these suites (the folders of test/)
@@ -39,6 +39,13 @@ function selection(words) {
     labPaths: names.filter((name) => name.startsWith('e2e/')).map((name) => `test/${name}`),
   }
 }
+
+const MEASURING = [
+  'test/integration/load/accuracy.test.ts',
+  'test/integration/load/faults.test.ts',
+  'test/integration/cli/load.test.ts',
+  'test/integration/gates/real.test.ts',
+]
 
 const running = new Set()
 let interrupted = null
@@ -220,11 +227,16 @@ process.on('exit', () => rmSync(shipped, { recursive: true, force: true }))
 const packed = await run([join(bin, 'node'), join(root, 'tools', 'pack.mjs'), shipped])
 if (packed !== 0) process.exit(packed)
 process.env.ROLLGATE_TEST_BIN = join(shipped, 'bin', 'run.js')
+// What measures times goes first, alone: beside all the others it could only say that this machine is busy.
+const everything = chosen.fast && chosen.paths.length === 0 && chosen.options.length === 0
+const config = 'vitest.config.ts'
+const measured = everything ? await vitest('what measures', { config, words: [...MEASURING, '--maxWorkers', '1'] }) : null
 // At the same time: the fast suites want processors, rollouts on the labs mostly wait. Long forms measure, and wait for their turn.
-const fast = () => (chosen.fast ? vitest('fast suites', { config: 'vitest.config.ts', words: [...chosen.paths, ...chosen.options] }) : null)
+const rest = everything ? MEASURING.flatMap((path) => ['--exclude', path]) : [...chosen.paths, ...chosen.options]
+const fast = () => (chosen.fast && interrupted === null ? vitest('fast suites', { config, words: rest }) : null)
 const slow = () => (chosen.lab && interrupted === null ? endToEnd(chosen.labPaths, chosen.options) : [])
 const together = process.env.ROLLGATE_FULL === '1' ? [await fast(), await slow()] : await Promise.all([fast(), slow()])
-const runs = together.flat().filter((run) => run !== null)
+const runs = [measured, ...together.flat()].filter((run) => run !== null)
 const { passed, failed, skipped } = summary(runs)
 console.log(`${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} skipped`}`)
 if (interrupted !== null) process.exitCode = 128 + constants.signals[interrupted]

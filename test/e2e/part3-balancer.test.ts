@@ -11,7 +11,7 @@ import { APP_UNIT, emptyFleet, fleet } from './helpers/fleet.ts'
 import { isReady, serverView } from './helpers/haproxy.ts'
 import { usualSettings } from './helpers/project.ts'
 import { deployed, expectWhole, useProject } from './helpers/suite.ts'
-import { began, builder, killed, LEASE_ONLY, type Look, reach, repeat, TIMER_TOO, testInFull, useTrials } from './helpers/trials.ts'
+import { began, builder, killed, LEASE_ONLY, type Look, reach, repeat, TIMER_TOO, useTrials } from './helpers/trials.ts'
 
 const UNIT = APP_UNIT.replace('[Install]', `ExecStartPre=/bin/sh -c '${hanging('start')}'\n[Install]`)
 const HOOKS = { hooks: { before_activate: [{ name: 'look', run: hanging('hook'), on: 'host' }] } }
@@ -73,7 +73,7 @@ describeOnLab('the balancer fails', (lab) => {
   }
 
   describe.each(repeat(3))('run %i', (run) => {
-    testInFull('its SSH is cut before the switch, for longer than its timer waits, and after it: drained once more, then on', async () => {
+    test('its SSH is cut before the switch, for longer than its timer waits, and after it: drained once more, then on', async () => {
       await trials.run('the SSH of the balancer is cut, before the switch of one host and after that of another', run, async () => {
         await Promise.all([hang('h2', 'hook'), hang('h3', 'start')])
         next('ssh')
@@ -112,7 +112,7 @@ describeOnLab('the balancer fails', (lab) => {
       })
     })
 
-    testInFull('restarted while a host is drained: lost is only what was in its own hands', async () => {
+    test('restarted while a host is drained: lost is only what was in its own hands', async () => {
       await trials.run('HAProxy is restarted while a host is drained (its own connections break)', run, async ({ away }) => {
         await hang('h2', 'hook')
         next('restarted')
@@ -126,7 +126,7 @@ describeOnLab('the balancer fails', (lab) => {
       })
     })
 
-    testInFull('C25: of a pair one is gone when a host comes back: a person is told, and `resume` ends it', async () => {
+    test('C25: of a pair one is gone when a host comes back: a person is told, and `resume` ends it', async () => {
       const second = { kind: 'haproxy', hosts: ['lb1'], socket: '/run/haproxy/second.sock', backend: 'app', drain: { deadline: '20s' } }
       suite.project.configure({ ...HOOKS, balancer: [usualSettings(lab).balancer, second] })
       await startSecond()
@@ -152,7 +152,7 @@ describeOnLab('the balancer fails', (lab) => {
       }
     })
 
-    testInFull('C27: the operator is gone and the app is dead: the timer leaves it out, and `status` says so', async () => {
+    test('C27: the operator is gone and the app is dead: the timer leaves it out, and `status` says so', async () => {
       await trials.run('C27: kill -9 while the app of a host is dead: the timer leaves it out; later `resume`', run, async () => {
         await hang('h2', 'start')
         next('dead')

@@ -8,7 +8,7 @@ import { describeOnLab, inHost, mustInHost } from '../helpers/lab.ts'
 import { goOn, hang, hanging, healing, untilHangs } from './helpers/faults.ts'
 import { APP_UNIT, emptyFleet, fleet } from './helpers/fleet.ts'
 import { deployed, expectWhole, useProject } from './helpers/suite.ts'
-import { builder, killed, LEASE_ONLY, repeat, testInFull, useTrials } from './helpers/trials.ts'
+import { builder, killed, LEASE_ONLY, repeat, useTrials } from './helpers/trials.ts'
 
 /** Its stop hangs where it is told to; systemd gives up on it after two seconds. */
 const UNIT = APP_UNIT.replace('[Install]', `ExecStop=/bin/sh -c '${hanging('stop')}'\nTimeoutStopSec=2\n[Install]`)
@@ -80,7 +80,7 @@ describeOnLab('what runs on a host does not behave', (lab) => {
       })
     })
 
-    testInFull('sudo wants a password where somebody goes on without a terminal: refused, untouched, and possible later', async () => {
+    test('sudo wants a password where somebody goes on without a terminal: refused, untouched, and possible later', async () => {
       suite.project.configure(hook(hanging('hook')))
       await trials.run('sudo wants a password when another machine resumes: refused; `abort` later', run, async () => {
         const before = await fleet(lab)

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect } from 'vitest'
 import type { Stamped } from '../../../src/domain/event.ts'
 import { type TrialCase, type TrialResults, type TrialRun, trialsPage } from '../../../tools/trials-page.ts'
 import type { Lab } from '../../helpers/lab.ts'
@@ -21,11 +21,6 @@ export const full = process.env.ROLLGATE_FULL === '1'
 /** `1…long` in the full form, `1…short` in the quick one. */
 export function repeat(long: number, short = 1): readonly number[] {
   return Array.from({ length: full ? long : short }, (_, index) => index + 1)
-}
-
-/** Minutes of waiting: only in the full form, and skipped by that name elsewhere. */
-export function testInFull(name: string, body: () => Promise<void>): void {
-  test.skipIf(!full)(full ? name : `${name} (only with ROLLGATE_FULL=1)`, body)
 }
 
 /** A lease that a dead operator loses soon; a timer that nobody lives to see. */
