@@ -2,13 +2,12 @@
 // Node, given as words, read the generator from standard input and run it; then the same input carries what is said to
 // it. So nothing is left behind, whatever happens to whom. What is needed is a Node there, and it is looked for.
 
-import { existsSync } from 'node:fs'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { RollgateError } from '../domain/error.ts'
-import { inDist, inPackage } from '../domain/shipped.ts'
+import { builtFile, inPackage } from '../domain/shipped.ts'
 import type { Connection } from '../domain/transport.ts'
 import { type FromGenerator, type Generator, pack, type ToGenerator, unpacker } from '../load/remote.ts'
 import { cleanText } from '../util/text.ts'
@@ -131,8 +130,8 @@ async function findNode(connection: Connection, signal: AbortSignal): Promise<st
 
 /** The generator as one text. In the package it was built with it; in a checkout it is built now, from the sources as they are. */
 export async function generatorProgram(signal: AbortSignal): Promise<string> {
-  const built = fileURLToPath(inDist('generator.cjs'))
-  if (existsSync(built)) return readFile(built, 'utf8')
+  const built = builtFile('generator.cjs')
+  if (built !== null) return readFile(built, 'utf8')
   const folder = await mkdtemp(join(tmpdir(), 'rollgate-generator-'))
   try {
     const file = join(folder, 'generator.cjs')
