@@ -314,7 +314,7 @@ export const documents = {
   init: document('init', { ...base, file: text, text, written: bool, items: list(checkItem()) }),
   demo: document('demo', {
     ...base,
-    rollouts: list(object({ title: text, outcome: text, expected: text, requests: count, failed: count })),
+    rollouts: list(object({ title: text, outcome: text, expected: text, requests: count, failed: count, gate: nullable(text) })),
     directory: nullable(text),
   }),
 }

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { BaseDocument, RolloutDocument } from '../domain/document.ts'
+import { ERROR_CODES } from '../domain/error.ts'
 import { type DemoFleet, type DemoProject, writeDemoProject } from '../sandbox/project.ts'
 import type { AppContext } from './context.ts'
 import { type DemoSide, startDemoFleet } from './demo-fleet.ts'
@@ -15,6 +16,8 @@ export type DemoRollout = {
   readonly expected: string
   readonly requests: number
   readonly failed: number
+  /** What the last gate said; null where there was none. */
+  readonly gate: string | null
 }
 export type DemoDocument = BaseDocument & { readonly rollouts: readonly DemoRollout[]; readonly directory: string | null }
 
@@ -41,24 +44,21 @@ export async function demo(options: { readonly hosts?: number; readonly keep?: b
       flags: { ...context.flags, config: project.configFile, yes: true },
     }
     const rollouts = await threeRollouts(side, project, inside, say)
-    const right = rollouts.length === 3 && rollouts.every((rollout) => rollout.outcome === rollout.expected && rollout.failed === 0)
+    // The last one is right for its reason only: what cannot be measured is undone as well, and shows nothing.
+    const right =
+      rollouts.length === 3 &&
+      rollouts.every((rollout) => rollout.outcome === rollout.expected && rollout.failed === 0) &&
+      rollouts.at(-1)?.gate === 'fail'
     if (options.keep === true) await keepRunning(fleet, project, context, say)
     const cancelled = context.control.because
-    const exitCode = right ? 0 : cancelled === null ? 1 : cancelled === 'SIGINT' ? 130 : 143
+    const error = right ? null : whatWentWrong(rollouts, cancelled)
+    const exitCode = error === null ? 0 : cancelled === 'SIGTERM' ? 143 : ERROR_CODES[error.code].exit
     return {
       version: 1,
       command: 'demo',
       exitCode,
       outcome: right ? 'ok' : 'failed',
-      ...(right
-        ? {}
-        : {
-            error: {
-              code: cancelled === null ? ('E_BUG' as const) : ('E_CANCELLED' as const),
-              message: cancelled === null ? 'the demo did not go as it should' : 'interrupted',
-              hints: [],
-            },
-          }),
+      ...(error === null ? {} : { error }),
       rollouts,
       directory: options.keep === true ? project.directory : null,
     }
@@ -66,6 +66,17 @@ export async function demo(options: { readonly hosts?: number; readonly keep?: b
     await side?.stop()
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+function whatWentWrong(rollouts: readonly DemoRollout[], cancelled: string | null): NonNullable<BaseDocument['error']> {
+  if (cancelled !== null) return { code: 'E_CANCELLED', message: 'interrupted', hints: [] }
+  if (rollouts.some(({ gate }) => gate === 'invalid'))
+    return {
+      code: 'E_LOAD_INVALID',
+      message: 'this machine was too busy to send its load in time, so the gate believed nothing',
+      hints: ['close what else is running, and try again'],
+    }
+  return { code: 'E_BUG', message: 'the demo did not go as it should', hints: [] }
 }
 
 async function threeRollouts(
@@ -81,7 +92,8 @@ async function threeRollouts(
     if (underTraffic) side.startTraffic(USERS, USER_TIMEOUT_MS)
     const document = await deploy({}, context)
     const seen = underTraffic ? await side.stopTraffic() : { requests: 0, failed: 0 }
-    rollouts.push({ title, outcome: document.outcome, expected, requests: seen.requests, failed: seen.failed })
+    const gate = 'gates' in document ? (document.gates.at(-1)?.verdict ?? null) : null
+    rollouts.push({ title, outcome: document.outcome, expected, requests: seen.requests, failed: seen.failed, gate })
     if (document.error !== undefined) {
       say(`  ${document.error.message}   (${document.error.code})`)
       if (document.error.now !== undefined) say(`  ${document.error.now}`)
