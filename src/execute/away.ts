@@ -1,8 +1,9 @@
 // A host that went away in the middle of something. Everybody gone at once is our own network, which is waited for and
 // counts for nothing; one host alone has a minute to come back (a reboot, a cable), and only then it has failed. What is
 // done again must be looked at first: the step may have happened before the host was lost.
-import { type ErrorCode, type ErrorInfo, RollgateError } from '../domain/error.ts'
+import { type ErrorCode, type ErrorInfo, errorInfo, RollgateError } from '../domain/error.ts'
 import type { HostName } from '../domain/host.ts'
+import { isServing } from './rotation.ts'
 import { type Run, waitSignal } from './run.ts'
 
 /** How long a host that vanished may take to come back. */
@@ -10,6 +11,7 @@ const RECONNECT_MS = 60_000
 const AGAIN_MS = 2_000
 /** However late it is, a host is asked once. */
 const LAST_TRY_MS = 1_000
+const ASK_MS = 10_000
 
 const OUTAGE: ReadonlySet<string> = new Set<ErrorCode>([
   'E_LOST',
@@ -76,6 +78,29 @@ async function wasOurs(run: Run, host: HostName, what: string): Promise<boolean>
   if ((await run.context.ports.awaitNetwork?.(host, waitSignal(run))) !== true) return false
   run.context.emit({ type: 'notice', host, message: `the network is back: going on with ${what} on ${host}` })
   return true
+}
+
+/**
+ * A host that was given up: does the balancer send anything there? Nobody can ask the host itself. It is told, whatever the
+ * answer; nothing rests on it.
+ */
+export async function tellWhetherItServes(run: Run, host: HostName): Promise<void> {
+  const { ports, emit } = run.context
+  const { servers } = ports.settings(host)
+  if (!wasLost(run.failed.get(host)) || servers.length === 0) return
+  const signal = AbortSignal.any([waitSignal(run), AbortSignal.timeout(ASK_MS)])
+  try {
+    const states = (await Promise.all(servers.map(({ balancer, ref }) => balancer.read([ref], signal)))).flat()
+    const words = states.map(({ ref, detail }) => `${ref.backend}/${ref.server} ${detail}`).join(', ')
+    const serving = states.filter(isServing).length > 0
+    emit(
+      serving
+        ? { type: 'warning', host, message: `${host} is lost, and the balancer still sends requests to it: ${words}` }
+        : { type: 'notice', host, message: `${host} is lost, and out of rotation: ${words}` },
+    )
+  } catch (error) {
+    emit({ type: 'warning', host, message: `${host} is lost, and whether it still serves cannot be asked: ${errorInfo(error).message}` })
+  }
 }
 
 const isCancelled = (error: unknown): boolean => error instanceof RollgateError && error.code === 'E_CANCELLED'

@@ -6,6 +6,7 @@ import type { Batch, Checkpoint, Track } from '../domain/plan.ts'
 import type { ExecuteContext } from '../domain/ports.ts'
 import { failureDetail, hostEntry } from '../journal/recover.ts'
 import type { Progress } from '../journal/replay.ts'
+import { tellWhetherItServes } from './away.ts'
 import { guarded, tooFewReady } from './capacity.ts'
 import { passCheckpoint, probeBreach, runLocalHooks } from './checkpoint.ts'
 import { returnControls } from './control.ts'
@@ -170,6 +171,7 @@ async function hostFailed(run: Run, track: Track, error: unknown): Promise<void>
   run.because ??= info
   await noteRollout(run, hostEntry(track.host), 'failed', failureDetail({ ...info, host: track.host }))
   await record(run, { type: 'host.failed', host: track.host, error: info })
+  await tellWhetherItServes(run, track.host)
   if (isOverBudget(run)) {
     run.stopped = true
     return

@@ -140,6 +140,7 @@ describeOnLab('a host fails', (lab) => {
           await labDo('cut', 'h2')
           const ended = await started.ended
           expect(ended.exitCode, ended.stderr).toBe(6)
+          expect(ended.stderr).toContain('h2 is lost, and out of rotation: app/h2 MAINT')
           // It is out, whatever it runs; everybody else serves what they served.
           const seen = await servers(lab)
           expect(seen.filter((server) => !isReady(server)).map((server) => server.name)).toEqual(['h2'])

@@ -1,10 +1,11 @@
 // Hosts that go away in the middle of something: how long they are waited for, and what counts once they are back.
 import { describe, expect, test } from 'vitest'
+import type { LoadBalancer } from '../../../src/domain/balancer.ts'
 import { RollgateError } from '../../../src/domain/error.ts'
 import type { ProbeAnswer } from '../../../src/domain/health.ts'
 import type { HostPort } from '../../../src/domain/ports.ts'
 import type { ServiceStatus } from '../../../src/domain/service.ts'
-import { throughOutages } from '../../../src/execute/away.ts'
+import { tellWhetherItServes, throughOutages } from '../../../src/execute/away.ts'
 import { proveHealthy } from '../../../src/execute/healthy.ts'
 import { type Run, startRun } from '../../../src/execute/run.ts'
 import { freshProgress } from '../../../src/journal/replay.ts'
@@ -129,5 +130,38 @@ describe('an outage', () => {
       await expect(throughOutages(run, { host, what: 'drain' }, work)).rejects.toBe(error)
     }
     expect(run.context.ports.clock.now()).toBe(0)
+  })
+
+  test('that a host never came back from is told with what the balancer says of it, which cannot fail', async () => {
+    const [scenario] = scenarios
+    if (scenario === undefined) throw new Error('there are scenarios')
+    const { context, events } = makeHarness(scenario.world())
+    const run = startRun(freshProgress(scenario.plan, 'r2-bbbbbbbb'), context)
+    const told = async (): Promise<readonly string[]> => {
+      const before = events.length
+      await tellWhetherItServes(run, 'a')
+      return events.slice(before).flatMap((event) => ('message' in event ? [event.message] : []))
+    }
+    expect(await told()).toEqual([])
+    run.failed.set('a', { code: 'E_UNHEALTHY', message: 'a is ill', exitCode: 5 })
+    expect(await told()).toEqual([])
+    run.failed.set('a', { code: 'E_LOST', message: 'a was lost', exitCode: 5 })
+    expect(await told()).toEqual([expect.stringMatching(/^a is lost, and the balancer still sends requests to it: /)])
+    const [server] = context.ports.settings('a').servers
+    if (server === undefined) throw new Error('there is a server')
+    await server.balancer.drain(server.ref, { signal: context.signal, deadlineMs: 1_000 })
+    expect(await told()).toEqual([expect.stringMatching(/^a is lost, and out of rotation: /)])
+    const broken: LoadBalancer = { ...server.balancer, read: async () => Promise.reject(new Error('nobody answers')) }
+    const settings = { ...context.ports.settings('a'), servers: [{ ...server, balancer: broken }] }
+    const blind = startRun(freshProgress(scenario.plan, 'r2-bbbbbbbb'), {
+      ...context,
+      ports: { ...context.ports, settings: () => settings },
+    })
+    blind.failed.set('a', { code: 'E_LOST', message: 'a was lost', exitCode: 5 })
+    const before = events.length
+    await tellWhetherItServes(blind, 'a')
+    expect(events.slice(before)).toEqual([
+      { type: 'warning', host: 'a', message: 'a is lost, and whether it still serves cannot be asked: nobody answers' },
+    ])
   })
 })
