@@ -47,8 +47,9 @@ async function takeUp(command: Command, context: AppContext): Promise<RolloutDoc
   const nothing = { rollout: null, plan: null, run: null, probe: null, events: before.events }
   try {
     session = await openSession(context, { emit: before.emit })
-    await takeLock(session, context, before.emit, { command, rollout: command, policy: { kind: 'inherit' } })
-    const facts = await look(context, session, before.emit)
+    const taking = { command, rollout: command, policy: { kind: 'inherit' } } as const
+    await takeLock(session, context, before.emit, taking)
+    let facts = await look(context, session, before.emit)
     const found = resumableIn(facts)
     if (found === null) {
       if (command === 'promote') throw new RollgateError('E_REFUSED', 'no rollout waits for an answer', { now: 'nothing was changed' })
@@ -62,6 +63,16 @@ async function takeUp(command: Command, context: AppContext): Promise<RolloutDoc
         message: `the configuration changed since rollout ${found.rollout} began: it goes on with the settings it recorded`,
       })
       session.adopt(record.settings)
+      // Hosts that the configuration does not name any more are hosts of this rollout all the same: ours to hold, and to look at.
+      if (hostsOf(record.plan).some((host) => !facts.hosts.some((seen) => seen.host === host))) {
+        await session.hold()?.release()
+        await takeLock(session, context, before.emit, taking)
+        facts = await look(context, session, before.emit)
+        if (resumableIn(facts)?.rollout !== found.rollout)
+          throw new RollgateError('E_REFUSED', `rollout ${found.rollout} was ended by somebody else meanwhile`, {
+            now: 'nothing was changed',
+          })
+      }
     }
     const telling = createTelling(found.rollout, context.renderers, () => new Date())
     const work: Work = { context, session, facts, emit: telling.emit, rollout: found.rollout }

@@ -7,7 +7,7 @@ import { describeOnLab, labDo, mustInHost } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
 import { cutSsh, goOn, hang, hanging, healing, healSsh, lasting, powerCycle, untilHangs } from './helpers/faults.ts'
 import { APP_UNIT, emptyFleet, fleet } from './helpers/fleet.ts'
-import { isReady, servers, serverView, tellBalancer } from './helpers/haproxy.ts'
+import { givenUp, isReady, servers } from './helpers/haproxy.ts'
 import { deployed, expectWhole, useProject } from './helpers/suite.ts'
 import { began, builder, full, killed, LEASE_ONLY, reach, repeat, useTrials } from './helpers/trials.ts'
 
@@ -74,7 +74,7 @@ describeOnLab('a host fails', (lab) => {
         'a host that serves loses its power, before its turn and after it, and one that comes back; boots again',
         run,
         async ({ away }) => {
-          const loses = (name: string) => away(() => powerCycle(name, () => givenUp(name)))
+          const loses = (name: string) => away(() => powerCycle(name, () => givenUp(lab, name)))
           await hang('h3', 'hook')
           next('power')
           const started = suite.project.start(['deploy'])
@@ -93,11 +93,6 @@ describeOnLab('a host fails', (lab) => {
     })
   })
 
-  /** As `on-marked-down shutdown-sessions` in the balancer's file: nobody waits for what is gone. */
-  const givenUp = async (name: string) => {
-    await until(`HAProxy sees that ${name} is down`, async () => !(await serverView(lab, name)).status.startsWith('UP'))
-    await tellBalancer(lab, `shutdown sessions server app/${name}`)
-  }
   const untilAllBut = (names: readonly string[]) =>
     until(`HAProxy has all ready but ${names.join(', ')}`, async () =>
       (await servers(lab)).every((server) => names.includes(server.name) || (isReady(server) && !server.status.includes('/'))),

@@ -123,3 +123,9 @@ export function startSampler(
     },
   }
 }
+
+/** As `on-marked-down shutdown-sessions` in the balancer's file: nobody waits for what is gone. */
+export async function givenUp(lab: Lab, name: string): Promise<void> {
+  await until(`HAProxy sees that ${name} is down`, async () => !(await serverView(lab, name)).status.startsWith('UP'))
+  await tellBalancer(lab, `shutdown sessions server app/${name}`)
+}
