@@ -110,7 +110,7 @@ test.runIf(process.env.ROLLGATE_FULL === '1')(
     appendFileSync(
       configFile,
       '\nloads:\n  visits: { rate: 30/s, duration: 30s, warmup: 3s, requests: [{ get: / }] }\n' +
-        'gates:\n  g: { load: visits, against: { baseline: in-rotation }, pass: [p50 <= baseline + 50%], on_invalid: { retry: 3 }, on_inconclusive: pass }\n',
+        'gates:\n  g: { load: visits, against: { baseline: in-rotation }, pass: [p50 <= baseline + 50%], on_invalid: { retry: 3 }, on_inconclusive: { then: pass } }\n',
     )
     const result = await world.run('ada', 'deploy')
     expect(result, result.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
