@@ -105,15 +105,18 @@ test.runIf(process.env.ROLLGATE_FULL === '1')(
   async () => {
     const world = await aFleet(4, {}, true)
     const { configFile } = world.project
-    const steps = readFileSync(configFile, 'utf8').replace(/- deploy: 1 .*/, '- deploy: 2\n    - gate: g')
+    const steps = readFileSync(configFile, 'utf8').replace(/- deploy: 1 .*/, '- deploy: 1\n    - deploy: 2\n    - gate: g')
     writeFileSync(configFile, steps)
     appendFileSync(
       configFile,
-      '\nloads:\n  visits: { rate: 30/s, duration: 30s, warmup: 3s, requests: [{ get: / }] }\n' +
+      '\nloads:\n  visits: { rate: 30/s, duration: 60s, warmup: 3s, requests: [{ get: / }] }\n' +
         'gates:\n  g: { load: visits, against: { baseline: in-rotation }, pass: [p50 <= baseline + 50%], on_invalid: { retry: 3 }, on_inconclusive: { then: pass } }\n',
     )
     const result = await world.run('ada', 'deploy')
-    expect(result, result.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
+    expect(result, `${JSON.stringify(result.document.refusals)}\n${result.stderr}`).toMatchObject({
+      exitCode: 0,
+      document: { outcome: 'succeeded' },
+    })
     expect(result.stderr).toContain('4 hosts: 30 s')
     expect(result.stderr).toContain('gate g: web-1, web-2 against web-4, web-3')
     expect(result.stderr).not.toContain('no calibration')
