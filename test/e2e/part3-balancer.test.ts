@@ -7,10 +7,10 @@ import type { StatusDocument } from '../../src/domain/document.ts'
 import { describeOnLab, mustInHost } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
 import { cutSsh, goOn, hang, hanging, healing, healSsh, untilHangs } from './helpers/faults.ts'
-import { APP_UNIT, emptyFleet, fleet } from './helpers/fleet.ts'
+import { APP_UNIT, emptyFleet } from './helpers/fleet.ts'
 import { isReady, serverView } from './helpers/haproxy.ts'
 import { usualSettings } from './helpers/project.ts'
-import { deployed, expectWhole, useProject } from './helpers/suite.ts'
+import { deployed, expectWholeAgain, told, useProject } from './helpers/suite.ts'
 import { began, builder, killed, LEASE_ONLY, type Look, reach, repeat, TIMER_TOO, useTrials } from './helpers/trials.ts'
 
 const UNIT = APP_UNIT.replace('[Install]', `ExecStartPre=/bin/sh -c '${hanging('start')}'\n[Install]`)
@@ -26,9 +26,6 @@ const saysOf =
         (event.type === 'step.waiting' && event.host === host && event.detail.includes(words)) ||
         (event.type === 'warning' && event.host === host && event.message.includes(words)),
     )
-
-const told = (result: { readonly document: { readonly error?: unknown }; readonly stderr: string }) =>
-  `${JSON.stringify(result.document.error, null, 2)}\n${result.stderr}`
 
 describeOnLab('the balancer fails', (lab) => {
   healing(async () => {
@@ -55,12 +52,7 @@ describeOnLab('the balancer fails', (lab) => {
     next = builder(suite.project)
   })
 
-  const expectSettled = async () => {
-    const { document } = await suite.project.json<StatusDocument>(['status'], { home: elsewhere() })
-    expect(document).toMatchObject({ lock: null, unfinished: null, drift: [] })
-    const [host] = await fleet(lab)
-    return expectWhole(lab, host?.release ?? 'none')
-  }
+  const expectSettled = () => expectWholeAgain(lab, suite.project, elsewhere())
   const succeeded = async (started: ReturnType<typeof suite.project.start>) => {
     const ended = await started.ended
     expect(ended.exitCode, ended.stderr).toBe(0)

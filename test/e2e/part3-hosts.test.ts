@@ -2,13 +2,12 @@
 // docs/failures.md says, and no request is lost but those that a host which lost its power had in its hands.
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { StatusDocument } from '../../src/domain/document.ts'
 import { describeOnLab, labDo, mustInHost } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
 import { cutSsh, goOn, hang, hanging, healing, healSsh, lasting, powerCycle, untilHangs } from './helpers/faults.ts'
 import { APP_UNIT, emptyFleet, fleet } from './helpers/fleet.ts'
 import { givenUp, isReady, servers } from './helpers/haproxy.ts'
-import { deployed, expectWhole, useProject } from './helpers/suite.ts'
+import { deployed, expectWhole, expectWholeAgain, told, useProject } from './helpers/suite.ts'
 import { began, builder, full, killed, LEASE_ONLY, reach, repeat, useTrials } from './helpers/trials.ts'
 
 const UNIT = APP_UNIT.replace(
@@ -16,9 +15,6 @@ const UNIT = APP_UNIT.replace(
   `ExecStartPre=/bin/sh -c '${hanging('start')}'\nExecStop=/bin/sh -c '${hanging('stop')}'\n[Install]`,
 )
 const HOOKS = { hooks: { before_activate: [{ name: 'look', run: hanging('hook'), on: 'host' }] } }
-
-const told = (result: { readonly document: { readonly error?: unknown }; readonly stderr: string }) =>
-  `${JSON.stringify(result.document.error, null, 2)}\n${result.stderr}`
 
 describeOnLab('a host fails', (lab) => {
   healing(async () => {
@@ -39,12 +35,7 @@ describeOnLab('a host fails', (lab) => {
     next = builder(suite.project)
   })
 
-  const expectSettled = async () => {
-    const { document } = await suite.project.json<StatusDocument>(['status'], { home: elsewhere() })
-    expect(document).toMatchObject({ lock: null, unfinished: null, drift: [] })
-    const [host] = await fleet(lab)
-    return expectWhole(lab, host?.release ?? 'none')
-  }
+  const expectSettled = () => expectWholeAgain(lab, suite.project, elsewhere())
   const succeeded = async (started: ReturnType<typeof suite.project.start>) => {
     const ended = await started.ended
     expect(ended.exitCode, ended.stderr).toBe(0)

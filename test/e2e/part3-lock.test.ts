@@ -8,13 +8,10 @@ import { goOn, hang, hanging, healing, untilHangs } from './helpers/faults.ts'
 import { emptyFleet, fleet } from './helpers/fleet.ts'
 import { givenUp } from './helpers/haproxy.ts'
 import { usualSettings } from './helpers/project.ts'
-import { deployed, expectWhole, useProject } from './helpers/suite.ts'
+import { deployed, expectWholeAgain, told, useProject } from './helpers/suite.ts'
 import { builder, killed, LEASE_ONLY, useTrials } from './helpers/trials.ts'
 
 const HOOKS = { hooks: { before_activate: [{ name: 'look', run: hanging('hook'), on: 'host' }] } }
-const told = (result: { readonly document: { readonly error?: unknown }; readonly stderr: string }) =>
-  `${JSON.stringify(result.document.error, null, 2)}\n${result.stderr}`
-
 describeOnLab('the lock of a fleet that changes', (lab) => {
   healing(async () => {
     suite.project.killAll()
@@ -38,12 +35,7 @@ describeOnLab('the lock of a fleet that changes', (lab) => {
     next = builder(suite.project)
   })
 
-  const expectSettled = async () => {
-    const { document } = await suite.project.json<StatusDocument>(['status'], { home: elsewhere() })
-    expect(document).toMatchObject({ lock: null, unfinished: null, drift: [] })
-    const [host] = await fleet(lab)
-    return expectWhole(lab, host?.release ?? 'none')
-  }
+  const expectSettled = () => expectWholeAgain(lab, suite.project, elsewhere())
 
   test('a host was added and one taken away since: still locked, `resume` ends what was begun, the next deploy takes the new host along', async () => {
     await trials.run(

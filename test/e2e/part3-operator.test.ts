@@ -3,16 +3,13 @@
 // begin with C are those of the conformance suite (balancers.md, section 9).
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { LockDocument, StatusDocument } from '../../src/domain/document.ts'
+import type { LockDocument } from '../../src/domain/document.ts'
 import { describeOnLab } from '../helpers/lab.ts'
 import { until } from '../helpers/lab-wait.ts'
 import { healing } from './helpers/faults.ts'
-import { emptyFleet, fleet, untilAllReady } from './helpers/fleet.ts'
-import { deployed, expectWhole, useProject } from './helpers/suite.ts'
+import { emptyFleet, untilAllReady } from './helpers/fleet.ts'
+import { deployed, expectWholeAgain, told, useProject } from './helpers/suite.ts'
 import { began, builder, did, killed, LEASE_ONLY, reach, repeat, TIMER_TOO, useTrials } from './helpers/trials.ts'
-
-const told = (result: { readonly document: { readonly error?: unknown }; readonly stderr: string }) =>
-  `${JSON.stringify(result.document.error, null, 2)}\n${result.stderr}`
 
 describeOnLab('the operator fails', (lab) => {
   healing(async () => {
@@ -38,12 +35,7 @@ describeOnLab('the operator fails', (lab) => {
   })
 
   /** The fleet runs one release, nothing is left to be done, and the last one deployed is told. */
-  const expectSettled = async () => {
-    const { document } = await suite.project.json<StatusDocument>(['status'], { home: elsewhere() })
-    expect(document).toMatchObject({ lock: null, unfinished: null, drift: [] })
-    const [host] = await fleet(lab)
-    await expectWhole(lab, host?.release ?? 'none')
-  }
+  const expectSettled = () => expectWholeAgain(lab, suite.project, elsewhere())
 
   /** A deploy that dies at that part of the whole, 0…1. */
   const dies = async (part: number, env: Readonly<Record<string, string>>) => {

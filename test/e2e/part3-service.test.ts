@@ -3,11 +3,10 @@
 // wrong holds up neither the rollout nor its way back, and no request is lost.
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
-import type { StatusDocument } from '../../src/domain/document.ts'
 import { describeOnLab, inHost, mustInHost } from '../helpers/lab.ts'
 import { goOn, hang, hanging, healing, untilHangs } from './helpers/faults.ts'
 import { APP_UNIT, emptyFleet, fleet } from './helpers/fleet.ts'
-import { deployed, expectWhole, useProject } from './helpers/suite.ts'
+import { deployed, expectWholeAgain, told, useProject } from './helpers/suite.ts'
 import { builder, killed, LEASE_ONLY, repeat, useTrials } from './helpers/trials.ts'
 
 /** Its stop hangs where it is told to; systemd gives up on it after two seconds. */
@@ -17,9 +16,6 @@ h1) sleep 3001 & echo 'left a child behind';;
 h2) yes 'a line that is printed again and again' | head -c 1000000000; echo 'the last line';;
 esac`
 const hook = (run: string, timeout = '60s') => ({ hooks: { before_activate: [{ name: 'look', run, on: 'host', timeout }] } })
-
-const told = (result: { readonly document: { readonly error?: unknown }; readonly stderr: string }) =>
-  `${JSON.stringify(result.document.error, null, 2)}\n${result.stderr}`
 
 describeOnLab('what runs on a host does not behave', (lab) => {
   healing(async () => {
@@ -42,12 +38,7 @@ describeOnLab('what runs on a host does not behave', (lab) => {
     next = builder(suite.project)
   })
 
-  const expectSettled = async (release?: string) => {
-    const { document } = await suite.project.json<StatusDocument>(['status'], { home: elsewhere() })
-    expect(document).toMatchObject({ lock: null, unfinished: null, drift: [] })
-    const [host] = await fleet(lab)
-    return expectWhole(lab, release ?? host?.release ?? 'none')
-  }
+  const expectSettled = (release?: string) => expectWholeAgain(lab, suite.project, elsewhere(), release)
 
   describe.each(repeat(3))('run %i', (run) => {
     test('a hook that leaves a child behind, one that prints a gigabyte, and a stop that hangs hold nobody up', async () => {

@@ -1,6 +1,7 @@
 // What every suite on the fleet starts from and ends with: a project of its own on an empty fleet, users and a sampler
 // around a rollout, and the question that no rollout may leave open: is anybody still drained, or behind?
 import { beforeAll, expect } from 'vitest'
+import type { StatusDocument } from '../../../src/domain/document.ts'
 import type { Lab } from '../../helpers/lab.ts'
 import { until } from '../../helpers/lab-wait.ts'
 import { APP_UNIT, emptyFleet, fleet, type Running, suiteFolder } from './fleet.ts'
@@ -70,3 +71,15 @@ export async function expectWhole(lab: Lab, release: string): Promise<readonly R
   )
   return seen
 }
+
+/** No rollout is left, nobody holds the lock, and the fleet runs one release: that one, or whichever it is. @param home another machine's */
+export async function expectWholeAgain(lab: Lab, project: Project, home: string, release?: string): ReturnType<typeof expectWhole> {
+  const { document } = await project.json<StatusDocument>(['status'], { home })
+  expect(document).toMatchObject({ lock: null, unfinished: null, drift: [] })
+  const [host] = await fleet(lab)
+  return expectWhole(lab, release ?? host?.release ?? 'none')
+}
+
+/** What a command said of its failure. */
+export const told = (result: { readonly document: { readonly error?: unknown }; readonly stderr: string }): string =>
+  `${JSON.stringify(result.document.error, null, 2)}\n${result.stderr}`
