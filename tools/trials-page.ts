@@ -57,7 +57,8 @@ written by hand. Each case is run on real hosts with real HAProxy, while 30 user
 are kept alive, half of their requests POST, none tried again. A run is "as promised" when it ended in the state of
 [failures.md](failures.md) and HAProxy had every server ready; it is one "with loss" when a single request failed.
 Requests that are "taken along" were in the hands of a host that lost its power while it served, or of HAProxy when it was
-itself restarted: no deploy tool can save those, so they are counted apart.
+itself restarted: no deploy tool can save those, so they are counted apart. HAProxy has \`option idle-close-on-response\`
+where it is reloaded, as [balancers.md](balancers.md) asks for: without it a reload resets a few idle clients, whoever does it.
 
     ${results.what}
 

@@ -1,7 +1,7 @@
 // Runs the command line as a person or a script does: a process of its own, with its own home, and looks only at what
 // comes out of it. Every JSON document that passes here is held strictly against its schema.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { expect, vi } from 'vitest'
@@ -111,4 +111,23 @@ export async function bothWays(
   expect(document.error?.code).toBe(expected.error)
   if (expected.error !== undefined) expect(text.stderr).toContain(expected.error)
   return { text, json, document }
+}
+
+/** The URL of every module that a run which succeeds loaded. */
+export async function filesLoaded(bin: string, place: Place, args: readonly string[]): Promise<readonly string[]> {
+  const list = join(place.directory, 'loaded.json')
+  const spy = join(place.directory, 'spy.mjs')
+  writeFileSync(
+    spy,
+    `import { registerHooks } from 'node:module'
+import { writeFileSync } from 'node:fs'
+const seen = []
+registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
+process.on('exit', () => writeFileSync(${JSON.stringify(list)}, JSON.stringify(seen)))
+`,
+  )
+  const { code } = await run(args, place, { bin, env: { NODE_OPTIONS: `--import ${JSON.stringify(spy)}` } })
+  expect(code).toBe(0)
+  const urls: unknown = JSON.parse(readFileSync(list, 'utf8'))
+  return Array.isArray(urls) ? urls.map(String) : []
 }

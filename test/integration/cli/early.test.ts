@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test as base, describe, expect } from 'vitest'
-import { aPlace, bothWays, documentOf, type Place, root, run, start } from './cli.ts'
+import { aPlace, bothWays, documentOf, filesLoaded, type Place, root, run, start } from './cli.ts'
 
 const test = base.extend<{ readonly place: Place }>({
   // biome-ignore lint/correctness/noEmptyPattern: vitest reads which fixtures a fixture wants
@@ -153,24 +153,8 @@ describe.concurrent('streams', () => {
 describe.concurrent('a quick answer', () => {
   const HEAVY = ['ssh2', 'autocannon', 'listr2', '@inquirer', 'undici', 'yaml', 'zod', 'execa']
 
-  /** Every file that a run of the command loaded; of the sources, because each file of a bundle is several. */
-  async function loadedBy(place: Place, ...args: readonly string[]): Promise<readonly string[]> {
-    const list = join(place.directory, 'loaded.json')
-    const spy = join(place.directory, 'spy.mjs')
-    writeFileSync(
-      spy,
-      `import { registerHooks } from 'node:module'
-import { writeFileSync } from 'node:fs'
-const seen = []
-registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
-process.on('exit', () => writeFileSync(${JSON.stringify(list)}, JSON.stringify(seen)))
-`,
-    )
-    const { code } = await run(args, place, { bin: join(root, 'bin/dev.js'), env: { NODE_OPTIONS: `--import ${JSON.stringify(spy)}` } })
-    expect(code).toBe(0)
-    const urls: unknown = JSON.parse(readFileSync(list, 'utf8'))
-    return Array.isArray(urls) ? urls.map(String) : []
-  }
+  // Of the sources, because each file of a bundle is several.
+  const loadedBy = (place: Place, ...args: readonly string[]) => filesLoaded(join(root, 'bin/dev.js'), place, args)
   const heavyOf = (urls: readonly string[]): readonly string[] =>
     urls.filter((url) => HEAVY.some((name) => url.includes(`/node_modules/${name}/`)))
 

@@ -1,11 +1,11 @@
 // What is shipped: built, with nothing of the sources, and run by users' own Node.
 import { execFileSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { aPlace, type Place, root, run } from './cli.ts'
+import { aPlace, filesLoaded, type Place, root, run } from './cli.ts'
 
 let folder: string
 let place: Place
@@ -60,23 +60,7 @@ test('imports nothing that is not shipped or installed with it', () => {
 
 test('loads of the bundle what a command needs', async () => {
   const loaded = async (...args: readonly string[]): Promise<number> => {
-    const list = join(place.directory, 'loaded.json')
-    const spy = join(place.directory, 'spy.mjs')
-    writeFileSync(
-      spy,
-      `import { registerHooks } from 'node:module'
-import { writeFileSync } from 'node:fs'
-const seen = []
-registerHooks({ load(url, context, next) { seen.push(url); return next(url, context) } })
-process.on('exit', () => writeFileSync(${JSON.stringify(list)}, JSON.stringify(seen)))
-`,
-    )
-    const { code } = await run(args, place, {
-      bin: join(folder, 'bin/run.js'),
-      env: { NODE_OPTIONS: `--import ${JSON.stringify(spy)}` },
-    })
-    expect(code).toBe(0)
-    const urls: readonly string[] = JSON.parse(readFileSync(list, 'utf8'))
+    const urls = await filesLoaded(join(folder, 'bin/run.js'), place, args)
     const files = urls.filter((url) => url.includes('/dist/')).map((url) => url.replace(/^.*\/dist\//, ''))
     expect(files).toContain('main.js')
     return files.reduce((sum, file) => sum + statSync(join(folder, 'dist', file)).size, 0)
