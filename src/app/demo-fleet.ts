@@ -1,5 +1,4 @@
 // This side of the demo's thread: starts the fleet, has its users come and go, takes it down.
-
 import { Worker } from 'node:worker_threads'
 import { errorFrom, RollgateError } from '../domain/error.ts'
 import { threadFile } from '../domain/shipped.ts'

@@ -1,6 +1,5 @@
 // setup: what a deploy needs on a host and may not do itself: the release root for the login, shared folders, the systemd
 // unit from the template, lingering for user units. Idempotent: it says what it did, and the second time nothing.
-
 import { readFile } from 'node:fs/promises'
 import type { SetupDocument } from '../domain/document.ts'
 import { errorInfo, RollgateError } from '../domain/error.ts'

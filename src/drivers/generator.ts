@@ -1,7 +1,6 @@
 // A load generator on a host, over its SSH connection. Nothing is installed and no file is written there: a few lines of
 // Node, given as words, read the generator from standard input and run it; then the same input carries what is said to
 // it. So nothing is left behind, whatever happens to whom. What is needed is a Node there, and it is looked for.
-
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -87,14 +87,14 @@ async function wasOurs(run: Run, host: HostName, what: string): Promise<boolean>
 export async function tellWhetherItServes(run: Run, host: HostName): Promise<void> {
   const { ports, emit } = run.context
   const { servers } = ports.settings(host)
-  if (!wasLost(run.failed.get(host)) || servers.length === 0) return
+  const failure = run.failed.get(host)
+  if (!wasLost(failure) || failure?.code === 'E_BALANCER_UNREACHABLE' || servers.length === 0) return
   const signal = AbortSignal.any([waitSignal(run), AbortSignal.timeout(ASK_MS)])
   try {
     const states = (await Promise.all(servers.map(({ balancer, ref }) => balancer.read([ref], signal)))).flat()
     const words = states.map(({ ref, detail }) => `${ref.backend}/${ref.server} ${detail}`).join(', ')
-    const serving = states.filter(isServing).length > 0
     emit(
-      serving
+      states.some(isServing)
         ? { type: 'warning', host, message: `${host} is lost, and the balancer still sends requests to it: ${words}` }
         : { type: 'notice', host, message: `${host} is lost, and out of rotation: ${words}` },
     )

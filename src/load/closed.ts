@@ -1,7 +1,6 @@
 // The closed model: so many connections, each sending its next request when the last one was answered. For smoke,
 // capacity and soak; it slows down with a slow target, so no gate compares its times with a limit of users. This side
 // starts the workers, adds up what they tell, and says how it ended.
-
 import { Worker } from 'node:worker_threads'
 import { RollgateError } from '../domain/error.ts'
 import type { GeneratorSample, LoadEnd } from '../domain/load.ts'

@@ -1,7 +1,6 @@
 // What this machine can do before a target is blamed: the paced driver against a target that costs nothing, at rising
 // rates, until the run is no longer valid. The ceiling is the highest rate at which it was; the planned rate is tried
 // first when there is one. Short by design (seconds), and said as such: a quiet machine now may be busy later.
-
 import { Worker } from 'node:worker_threads'
 import type { LoadSettings } from '../domain/load.ts'
 import { threadFile } from '../domain/shipped.ts'

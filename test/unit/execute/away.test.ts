@@ -143,8 +143,11 @@ describe('an outage', () => {
       return events.slice(before).flatMap((event) => ('message' in event ? [event.message] : []))
     }
     expect(await told()).toEqual([])
-    run.failed.set('a', { code: 'E_UNHEALTHY', message: 'a is ill', exitCode: 5 })
-    expect(await told()).toEqual([])
+    // Neither is a host that was lost.
+    for (const code of ['E_UNHEALTHY', 'E_BALANCER_UNREACHABLE'] as const) {
+      run.failed.set('a', { code, message: 'a did not come back', exitCode: 5 })
+      expect(await told()).toEqual([])
+    }
     run.failed.set('a', { code: 'E_LOST', message: 'a was lost', exitCode: 5 })
     expect(await told()).toEqual([expect.stringMatching(/^a is lost, and the balancer still sends requests to it: /)])
     const [server] = context.ports.settings('a').servers
