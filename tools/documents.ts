@@ -235,6 +235,7 @@ export const documents = {
     warnings: list(text),
     look: nullable(look()),
     stoppedBy: words('look', 'errors', 'hard-stop', 'end', 'distrust'),
+    cold: nullable(coldPhase()),
     discarded: list(discarded()),
     evidence: nullable(text),
   }),
@@ -389,7 +390,7 @@ function clauseResults() {
         look: nullable(count),
         sentence: text,
       },
-      { note: text },
+      { note: text, shown: text },
     ),
   )
 }
@@ -408,6 +409,10 @@ function plannedClause() {
 
 function look() {
   return object({ at: count, of: count, seconds: number })
+}
+
+function coldPhase() {
+  return object({ firstSuccessSecond: nullable(count), steadySecond: nullable(count), failures: count, arrivals: count })
 }
 
 function discarded() {

@@ -106,7 +106,7 @@ function gateDocument(
     outcome: verdict,
     ...(exitCode === 0 ? {} : { error: errorOf(verdict, reason) }),
     ...{ gate: report.gate, run, verdict, reason, decision: more.decision },
-    ...{ targets, clauses, validity, warnings, look: at, stoppedBy, discarded, evidence: more.evidence },
+    ...{ targets, clauses, validity, warnings, look: at, stoppedBy, cold: report.cold ?? null, discarded, evidence: more.evidence },
   }
 }
 

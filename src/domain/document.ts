@@ -2,7 +2,7 @@
 // same documents, so the two can never disagree.
 import type { BalancerHealth } from './balancer.ts'
 import type { ErrorInfo } from './error.ts'
-import type { ClauseResult, GateRecord, GateReport } from './gate.ts'
+import type { ClauseResult, ColdPhase, GateRecord, GateReport } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { HostPhase } from './ledger.ts'
 import type { TargetSummary } from './load.ts'
@@ -312,6 +312,8 @@ export type GateDocument = BaseDocument & {
   readonly warnings: readonly string[]
   readonly look: GateReport['look']
   readonly stoppedBy: GateReport['stoppedBy']
+  /** How the new release began; null: there was no warm-up. */
+  readonly cold: ColdPhase | null
   /** Measurements that were thrown away, and why. */
   readonly discarded: GateRecord['discarded']
   /** The file that the verdict can be worked out from again; null where nothing could be kept. */

@@ -147,6 +147,8 @@ export type ClauseResult = {
   /** One sentence with the numbers: `canary p95 +3.1 % (-0.8 to +7.2), allowed +15 %: PASS at look 2 of 4, 120 s`. */
   readonly sentence: string
   readonly note?: string
+  /** Where a number cannot say it: `> timeout`, a quantile that falls on a failure. */
+  readonly shown?: string
 }
 
 /** What stopped it. */
@@ -169,6 +171,21 @@ export type GateReport = {
   readonly targets: readonly TargetSummary[]
   /** Worth a person's attention, whatever the verdict: clauses that only warn, hidden retries, no calibration. */
   readonly warnings: readonly string[]
+  /** Of requests: seconds until it was decided. What was seen later is in the slices, and counts nowhere. */
+  readonly measuredSeconds?: number
+  /** Of requests: how the new release began; absent: there was no warm-up. */
+  readonly cold?: ColdPhase
+}
+
+/** The cold phase as numbers of its own. Seconds since the first request. */
+export type ColdPhase = {
+  /** In which one was answered well for the first time; null: not in all the run. */
+  readonly firstSuccessSecond: number | null
+  /** null: it did not settle during the warm-up, or nobody looked. */
+  readonly steadySecond: number | null
+  /** Until it was steady, else in the whole warm-up. */
+  readonly failures: number
+  readonly arrivals: number
 }
 
 /** Everything a rollout keeps of a gate: attempts that were discarded, and the one that counts. */

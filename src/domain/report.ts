@@ -2,7 +2,7 @@
 // Numbers and names as they were measured; how they look is decided in render/report. No secret is in it: addresses are
 // shown without their queries.
 import type { GateVerdict } from './event.ts'
-import type { ClauseResult, GateRecord, StoppedBy } from './gate.ts'
+import type { ClauseResult, ColdPhase, GateRecord, StoppedBy } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { GeneratorSample, TargetSummary } from './load.ts'
 import type { ReleaseId } from './release.ts'
@@ -41,6 +41,10 @@ export type ReportMeasurement = {
   readonly look: { readonly at: number; readonly of: number; readonly seconds: number } | null
   readonly stoppedBy: StoppedBy | null
   readonly measuredSeconds: number
+  /** In the seconds of the slices: from here on came what was seen after the verdict, which counts nowhere; null: nothing did. */
+  readonly decidedAt: number | null
+  /** How the new release began; null: nobody warmed it up, or nobody looked. */
+  readonly cold: ColdPhase | null
   readonly validity: {
     readonly sendLagP99Ms: number | null
     readonly cpu: number | null

@@ -40,7 +40,7 @@ export function reportOfLoad(
     slowAboveMs: about.slowAboveMs,
     look: null,
     stoppedBy: null,
-    measuredSeconds: Math.round(measuredMs / 1_000),
+    ...{ measuredSeconds: Math.round(measuredMs / 1_000), decidedAt: null, cold: null },
     validity: { ...validity, maskedSeconds: 0 },
     warnings,
     discarded: [],
