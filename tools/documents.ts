@@ -220,6 +220,8 @@ export const documents = {
     validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
     warnings: list(text),
     measuredMs: nullable(number),
+    run: text,
+    evidence: nullable(text),
   }),
   gate: document('gate', {
     ...base,
@@ -295,6 +297,7 @@ export const documents = {
     verdict: verdictWord(),
     sentence: text,
     file: nullable(text),
+    files: list(text),
   }),
   selftest: document('load selftest', {
     ...base,

@@ -2,7 +2,7 @@
 // can be believed.
 import type { GateDocument, ImportDocument, LoadDocument, ReportDocument, ScenarioDocument, SelftestDocument } from '../domain/document.ts'
 import { quantileWords, time } from './measure.ts'
-import { coldWords } from './report/words.ts'
+import { CAPACITY_OUTCOMES, coldWords } from './report/words.ts'
 import type { Style } from './style.ts'
 import { table } from './table.ts'
 import { number, oneLine } from './words.ts'
@@ -40,12 +40,10 @@ export function loadText(document: LoadDocument | ImportDocument | GateDocument,
   ]
 }
 
-const OUTCOMES = { holds: '✔ holds', breaks: '✖ breaks', saturated: '! not sent in time' } as const
-
 function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity']>, style: Style): readonly string[] {
   const rows = steps.map((step) => [
     `${number(step.ratePerSecond)}/s`,
-    `${OUTCOMES[step.outcome]}${step.confirm ? ', looked at again' : ''}`,
+    `${CAPACITY_OUTCOMES[step.outcome]}${step.confirm ? ', looked at again' : ''}`,
     ...[time(step.p50Ms), time(step.p95Ms), number(step.failed)],
     oneLine(step.reason, 100),
   ])
@@ -55,11 +53,8 @@ function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity
 }
 
 function endLine(document: LoadDocument | ImportDocument | GateDocument): string {
-  if ('source' in document && document.source !== undefined) return sourceLine(document.source, document.measuredMs)
-  return 'run' in document ? runLine(document) : ''
-}
-
-function runLine({ validity, run }: LoadDocument | GateDocument): string {
+  const { run, validity } = document
+  if ('source' in document && document.source !== undefined) return `${sourceLine(document.source, document.measuredMs)}; run ${run}`
   return `${validity.sendLagP99Ms === null ? '' : `sent within ${validity.sendLagP99Ms.toFixed(1)} ms of the due moment (p99); `}run ${run}`
 }
 
@@ -78,10 +73,13 @@ export function scenarioText(document: ScenarioDocument): readonly string[] {
 }
 
 /** What a page is about, and where it is. */
-export function reportText({ title, verdict, sentence, file }: ReportDocument, style: Style): readonly string[] {
+export function reportText({ title, verdict, sentence, file, files }: ReportDocument, style: Style): readonly string[] {
   // The page itself went to stdout.
   if (file === null) return []
-  return [`${oneLine(title, 200)}: ${SIGNS[verdict]} ${oneLine(sentence, 300)}`, `  ${style.bold(oneLine(file, 1_000))}`]
+  return [
+    `${oneLine(title, 200)}: ${SIGNS[verdict]} ${oneLine(sentence, 300)}`,
+    ...files.map((one) => `  ${style.bold(oneLine(one, 1_000))}`),
+  ]
 }
 
 export function selftestText(document: SelftestDocument, style: Style): readonly string[] {

@@ -56,7 +56,13 @@ export function measurementOf(record: GateRecord, about: Pick<GateAbout, 'marker
     timed: evidence.kind === 'import' ? 'tool' : 'due',
     markers: [...warmupMarkers(slices), ...lookMarkers(record), ...(about.markers ?? [])].toSorted((a, b) => a.second - b.second),
     slowAboveMs: slowAbove(asked, calibrated),
-    ...{ measuredSeconds: secondsOf(record), decidedAt: decidedAt(record), cold: report.cold ?? null },
+    ...{
+      measuredSeconds: secondsOf(record),
+      decidedAt: decidedAt(record),
+      cold: report.cold ?? null,
+      capacity: null,
+      startedAt: record.startedAt ?? null,
+    },
     discarded,
     facts: [...factsOf(evidence), { label: 'settings', value: settingsHash }],
   }

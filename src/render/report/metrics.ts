@@ -83,6 +83,14 @@ export function metricsOf(data: ReportData): string {
     },
     ...coldFamilies(gates),
     gauge(
+      'rollgate_capacity_requests_per_second',
+      'The highest rate at which the thresholds held; it may take more.',
+      gates.flatMap(({ measurement: { capacity }, labels }) => {
+        const rate = capacity?.ratePerSecond ?? null
+        return rate === null ? [] : [{ labels, value: rate }]
+      }),
+    ),
+    gauge(
       'rollgate_send_lag_seconds',
       'How late this machine sent, p99: above 0.005 the numbers are doubtful.',
       gates.flatMap(({ measurement, labels }) =>

@@ -5,6 +5,7 @@
 import type { ReportData, ReportFact, ReportMeasurement } from '../../domain/report.ts'
 import { quantileWords, time } from '../measure.ts'
 import { duration, number, when } from '../words.ts'
+import { capacityParts } from './capacity.ts'
 import { errorCharts, healthStrip, share, timeCharts } from './charts.ts'
 import { clauseCharts, clauseTable } from './clauses.ts'
 import { distributionCharts } from './distribution.ts'
@@ -102,6 +103,7 @@ function section(measurement: ReportMeasurement, index: number, data: ReportData
           .map((warning) => `<li>! ${escapeMarkup(warning)}</li>`)
           .join('')}</ul>`,
     clauseCharts(clauses, verdict === 'invalid'),
+    capacityParts(measurement.capacity),
     targetTable(measurement),
     timeCharts(measurement, series),
     errorCharts(measurement, series),

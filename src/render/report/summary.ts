@@ -1,11 +1,13 @@
 // A report as Markdown: for the summary of a CI job, and the same text for a comment on a pull request. Verdict and
 // clauses first, details folded. Everything that is not ours is escaped; kept under the size that such pages allow by
 // leaving rows out, never by cutting in the middle.
+import type { CapacityFound } from '../../domain/document.ts'
 import type { GateVerdict } from '../../domain/event.ts'
 import type { ReportData, ReportMeasurement, ReportRollout } from '../../domain/report.ts'
 import { escapeText, SUMMARY_LIMIT_BYTES } from '../markdown.ts'
 import { quantileWords, shown, time } from '../measure.ts'
 import { duration, many, number, oneLine, when } from '../words.ts'
+import { capacityWords, STEP_HEADS, stepCells } from './capacity.ts'
 import { share } from './charts.ts'
 import { type Line, seriesOf } from './series.ts'
 import { coldWords, VERDICT_WORDS } from './words.ts'
@@ -77,7 +79,7 @@ function page(data: ReportData, drawn: readonly (readonly string[])[], most: num
 type PartOptions = { readonly hasTitle: boolean; readonly most: number }
 
 function part(measurement: ReportMeasurement, drawn: readonly string[], { hasTitle, most }: PartOptions): readonly string[] {
-  const { verdict, reason, clauses, warnings, discarded, targets, cold } = measurement
+  const { verdict, reason, clauses, warnings, discarded, targets, cold, capacity } = measurement
   return [
     ...(hasTitle
       ? [`#### ${SIGNS[verdict]} ${escapeText(titleOf(measurement))}: ${VERDICT_WORDS[verdict]}`, '', escapeText(reason), '']
@@ -96,6 +98,7 @@ function part(measurement: ReportMeasurement, drawn: readonly string[], { hasTit
           }),
           '',
         ]),
+    ...(capacity === null ? [] : capacityTable(capacity, most)),
     ...drawn,
     ...(cold === null ? [] : [`- cold start: ${escapeText(coldWords(cold))}`, '']),
     ...discarded
@@ -104,6 +107,19 @@ function part(measurement: ReportMeasurement, drawn: readonly string[], { hasTit
     ...warnings.slice(0, Math.min(most, 20)).map((warning) => `- warning: ${escapeText(warning)}`),
     ...(warnings.length + discarded.length > 0 ? [''] : []),
     ...folded(`${many(targets.length, 'target')}`, targetTable(targets, most)),
+  ]
+}
+
+function capacityTable(capacity: CapacityFound, most: number): readonly string[] {
+  const left = capacity.steps.length - most
+  return [
+    escapeText(capacityWords(capacity)),
+    '',
+    `| ${STEP_HEADS.join(' | ')} |`,
+    '|---:|---|---:|---:|---:|---:|---|',
+    ...capacity.steps.slice(0, most).map((step) => `| ${stepCells(step).map(escapeText).join(' | ')} |`),
+    ...(left > 0 ? [`and ${left} more`] : []),
+    '',
   ]
 }
 

@@ -16,7 +16,9 @@ export const VERDICT_MEANS = {
   invalid: 'the data cannot be trusted, or there are none',
 } as const
 
-/** `answered from second 2 on, steady after 35 s; 14 of 350 requests failed until then`. */
+export const CAPACITY_OUTCOMES = { holds: '✔ holds', breaks: '✖ breaks', saturated: '! not sent in time' } as const
+
+/** `answered well from second 2 on, steady after 35 s; 14 of 350 requests failed until then`. */
 export function coldWords({ firstSuccessSecond, steadySecond, failures, arrivals }: ColdPhase): string {
   const first = firstSuccessSecond === null ? 'never answered well' : `answered well from second ${firstSuccessSecond} on`
   const steady = steadySecond === null ? '' : `, steady after ${steadySecond} s`
