@@ -393,7 +393,7 @@ function clauseResults() {
         look: nullable(count),
         sentence: text,
       },
-      { note: text, shown: text },
+      { note: text, shown: text, se: number },
     ),
   )
 }

@@ -149,6 +149,8 @@ export type ClauseResult = {
   readonly note?: string
   /** Where a number cannot say it: `> timeout`, a quantile that falls on a failure. */
   readonly shown?: string
+  /** Of a comparison of times: the standard error of the logarithm of the ratio, which `low` and `high` come from. */
+  readonly se?: number
 }
 
 /** What stopped it. */
@@ -198,4 +200,29 @@ export type GateRecord = {
   readonly report: GateReport
   /** When the first second of its slices was, ISO 8601; absent where no load was sent. */
   readonly startedAt?: string
+  /** In a rollout: what each new host showed, clause by clause that compares times. */
+  readonly effects?: readonly ClauseEffects[]
+  /** What all stages of the rollout so far say together; absent or empty: this is the first. */
+  readonly stages?: readonly StageEstimate[]
+}
+
+export type HostEffect = {
+  readonly host: string
+  /** Log ratio to the old release on that host, after its calibration. */
+  readonly theta: number
+  readonly se: number
+}
+
+export type ClauseEffects = { readonly clause: string; readonly hosts: readonly HostEffect[] }
+
+/** How much slower the release is, over the hosts of several stages: ratios, with an interval of 95 %. */
+export type StageEstimate = {
+  readonly clause: string
+  readonly stages: number
+  readonly hosts: number
+  readonly estimate: number
+  readonly low: number
+  readonly high: number
+  /** Hosts that differ from all others by more than chance allows. */
+  readonly oddHosts: readonly string[]
 }

@@ -47,7 +47,7 @@ export function reportOf(
 }
 
 export function resultOf({ clause, finding, counts }: Judgement, at: At | null, subject: string): ClauseResult {
-  const { unit, estimate, low, high, bound, note, shown } = finding
+  const { unit, estimate, low, high, bound, note, shown, se } = finding
   return {
     id: clause.text
       .toLowerCase()
@@ -60,6 +60,7 @@ export function resultOf({ clause, finding, counts }: Judgement, at: At | null, 
     sentence: sentenceOf(clause, finding, at, clause.metric.kind === 'restart.lost' ? '' : subject),
     ...(note === undefined ? {} : { note }),
     ...(shown === undefined ? {} : { shown }),
+    ...(se === undefined ? {} : { se }),
   }
 }
 
