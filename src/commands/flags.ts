@@ -57,6 +57,15 @@ export function durationMs(text: string | undefined): number | undefined {
   return Number(found[1]) * UNIT_MS[unit]
 }
 
+/** `100/s` or `30/m` as requests per second. @throws RollgateError E_USAGE */
+export function rateOf(flag: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const rate = /^(\d{1,6}(?:\.\d{1,3})?)\/(s|m)$/.exec(text)
+  const perSecond = Number(rate?.[1] ?? 0) / (rate?.[2] === 'm' ? 60 : 1)
+  if (perSecond > 0) return perSecond
+  throw new RollgateError('E_USAGE', `${flag} wants requests per second, not ${JSON.stringify(text)}`, { hints: [`${flag} 100/s`] })
+}
+
 export function names(description: string, helpValue: string) {
   return Flags.string({
     multiple: true,

@@ -1,7 +1,7 @@
 // What is kept of gates on this machine, under the state folder: the evidence of each measurement (so that a verdict can be
 // worked out again), what passes had measured (so that later ones can compare), calibrations. Careful that none of it is
 // needed: a folder that cannot be written costs the evidence, never the rollout.
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../domain/config.ts'
 import { RollgateError } from '../../domain/error.ts'
@@ -77,7 +77,12 @@ export function openKept(env: Env, config: Pick<Config, 'app' | 'environment'>):
         })),
       )
     },
-    runs: async () => (await readdir(evidence).catch(() => [])).sort(),
+    async runs() {
+      const names = await readdir(evidence).catch(() => [])
+      const at = async (name: string): Promise<number> => (await stat(join(evidence, name)).catch(() => null))?.mtimeMs ?? 0
+      const found = await Promise.all(names.map(async (name) => ({ name, atMs: await at(name) })))
+      return found.toSorted((a, b) => a.atMs - b.atMs || (a.name < b.name ? -1 : 1)).map(({ name }) => name)
+    },
     passes: (gate) => readList<PastPass>(list('passes', gate)),
     addPass: (gate, pass) => addTo(list('passes', gate), pass, MOST_PASSES),
     calibrations: (gate) => readList<KeptCalibration>(list('calibrations', gate)),

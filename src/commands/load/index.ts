@@ -1,6 +1,6 @@
 import { RollgateError } from '../../domain/error.ts'
 import { RollgateCommand } from '../base.ts'
-import { durationMs, given } from '../flags.ts'
+import { durationMs, given, rateOf } from '../flags.ts'
 import { Args, Flags } from '../oclif.ts'
 import { reportFlags, reportOptions } from '../report-flags.ts'
 
@@ -89,14 +89,6 @@ export default class Load extends RollgateCommand {
       return exitZero ? { ...document, exitCode: 0 } : document
     })
   }
-}
-
-function rateOf(flag: string, text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  const rate = /^(\d{1,6}(?:\.\d{1,3})?)\/(s|m)$/.exec(text)
-  const perSecond = Number(rate?.[1] ?? 0) / (rate?.[2] === 'm' ? 60 : 1)
-  if (perSecond > 0) return perSecond
-  throw new RollgateError('E_USAGE', `${flag} wants requests per second, not ${JSON.stringify(text)}`, { hints: [`${flag} 100/s`] })
 }
 
 function shareOf(flag: string, text: string | undefined): number | undefined {

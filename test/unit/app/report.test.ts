@@ -243,6 +243,15 @@ describe('report', () => {
 describe('what was measured by gates', () => {
   const record = samples.gateRecord({ canary: { ms: 61 }, old: samples.GOOD, seconds: 60 })
 
+  it('is listed in the order of time, whatever random ids say: the newest is last', async () => {
+    const kept = openKept(context().env, { app: 'shop', environment: null })
+    for (const [index, run] of ['cccc0000', 'aaaa0000', 'bbbb0000'].entries()) {
+      await kept.record(run, samples.commandRecord())
+      utimesSync(join(home, 'state/rollgate/shop/evidence', run), 1_000 + index, 1_000 + index)
+    }
+    expect(await kept.runs()).toEqual(['cccc0000', 'aaaa0000', 'bbbb0000'])
+  })
+
   it('is in the page of its rollout, each beside the batch that it judged, with the steps of that time as marks', async () => {
     journal('46430f00', 'rolled-back')
     const [opened] = recorded('rolled-back')
