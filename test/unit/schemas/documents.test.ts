@@ -5,7 +5,9 @@ import { join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { DemoDocument } from '../../../src/app/demo.ts'
 import type { InitDocument } from '../../../src/app/init.ts'
+import { VERDICT_EXITS } from '../../../src/app/load.ts'
 import type * as Documents from '../../../src/domain/document.ts'
+import { ERROR_CODES } from '../../../src/domain/error.ts'
 import { documents } from '../../../tools/documents.ts'
 import type { Of } from '../../../tools/schema.ts'
 import { strictly, valid } from '../../helpers/schemas.ts'
@@ -141,5 +143,25 @@ describe('a document', () => {
     const refused = { version: 1, command: 'deploy', exitCode: 2, outcome: 'refused', error: { code: 'E_USAGE', message: 'no', hints: [] } }
     expect(valid('rollout', refused)).toEqual([])
     expect(valid('rollout', { ...refused, outcome: 'ok' })).not.toEqual([])
+  })
+})
+
+const root = resolve(import.meta.dirname, '../../..')
+
+describe('docs/scripting.md', () => {
+  const page = readFileSync(join(root, 'docs/scripting.md'), 'utf8')
+  const rows = page.split('\n').filter((line) => line.startsWith('|'))
+
+  test.each(Object.keys(documents))('has a row for the schema %s, with the commands that print it', (name) => {
+    const { title } = JSON.parse(readFileSync(join(root, 'templates/schemas', `${name}.json`), 'utf8'))
+    const row = rows.find((line) => line.includes(`\`${name}.json\``)) ?? ''
+    expect(row.split('|')[1]?.trim()).toBe(String(title).replace(/^rollgate /, ''))
+  })
+
+  test('has a row for every exit code that an error or a verdict has', () => {
+    const codes = new Set([...Object.values(ERROR_CODES).map(({ exit }) => exit), ...Object.values(VERDICT_EXITS), 9, 143])
+    const told = new Set(rows.flatMap((line) => (/^\| ([\d, ]+) +\|/.exec(line)?.[1] ?? '').split(',').map((code) => Number(code || 'x'))))
+    expect([...codes].filter((code) => !told.has(code))).toEqual([])
+    for (const code of [7, 8, 11]) expect(rows.find((line) => line.startsWith(`| ${code} `))).toMatch(/`load`.*`gate`/)
   })
 })
