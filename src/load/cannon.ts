@@ -6,7 +6,7 @@ import autocannon from 'autocannon'
 import { classify, type Failure } from './failures.ts'
 import type { WireRequest } from './http.ts'
 
-export type Shot = Omit<WireRequest, 'reset'>
+export type Shot = WireRequest
 
 export type CannonAnswer = {
   readonly status: number

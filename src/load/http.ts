@@ -120,8 +120,6 @@ export type WireRequest = {
   /** Name, value, name, value: as undici takes them fastest. */
   readonly headers: string[]
   readonly body: string | null
-  /** Close the connection after this answer. */
-  readonly reset: boolean
 }
 
 /** What becomes of one request, in this order. `onResponseEnd` or `onResponseError` comes exactly once. */
@@ -135,8 +133,8 @@ export interface WireHandler {
 }
 
 export interface Wire {
-  /** @throws what undici thinks of a request that cannot be written (a line break in a header) */
-  dispatch(request: WireRequest, handler: WireHandler): void
+  /** @param reset close the connection after this answer @throws what undici thinks of a request that cannot be written (a line break in a header) */
+  dispatch(request: WireRequest, reset: boolean, handler: WireHandler): void
   destroy(): Promise<void>
 }
 
@@ -152,7 +150,8 @@ export function openWire(options: WireOptions): Wire {
     connect: connector(options),
   })
   return {
-    dispatch: (request, handler) => void client.dispatch(request, handler),
+    // As it is where it can be: a copy for each request shows in what a request costs.
+    dispatch: (request, reset, handler) => void client.dispatch(reset ? { ...request, reset } : request, handler),
     destroy: () => client.destroy(),
   }
 }
