@@ -6,7 +6,8 @@
 // `precision: exact` is the default, and the thread that waits for the moments is in its CPU. Against autocannon twice: near the
 // ceiling, where autocannon always is and where both share a turn of the event loop among many requests (ours at six tenths of
 // what autocannon reaches on this machine); and both asked for 15,000/s, which autocannon's -R sends in a burst at the start of
-// each second, at nobody's moments. With the others at 5,000/s, which k6 is asked for as well; `relaxed` is shown too.
+// each second, at nobody's moments. With k6 and Locust at 5,000/s, which both are asked for as well, and with Artillery at what it
+// can do (200/s); `relaxed` is shown too.
 //   node bench/load-speed.ts [--rounds 5] [--seconds 8] [--write]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -66,7 +67,7 @@ class User(FastHttpUser):
 `,
 )
 
-const locustWords = ['-f', locustFile, '--headless', '--host', target.url, '-L', 'ERROR', '--only-summary', '-u', '40', '-r', '100']
+const locustWords = ['-f', locustFile, '--headless', '--host', target.url, '-L', 'ERROR', '--only-summary', '-u', '500', '-r', '1000']
 
 const cannon = (length: number, ...more: string[]) => [
   ...[process.execPath, autocannon, '-c', '20', '-d', String(length), '--no-progress', ...more, target.url],
