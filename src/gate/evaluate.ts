@@ -122,10 +122,7 @@ function judgeAlone(
       return judgeAbsolute(clause, totals, limit.share, levels.absolute)
     case 'passes': {
       const past = boundFromPasses(clause, facts.passes)
-      if (past === null) {
-        const note = 'no pass is recorded yet; the first becomes the measure'
-        return { ...unjudged(clause.metric.kind === 'errors' ? 'share' : 'ms', 'open', note), isOnlyShown: note }
-      }
+      if (past === null) return firstPass(clause, totals)
       const finding = judgeAbsolute(clause, totals, past.bound, levels.absolute)
       return past.of < limit.count && finding.note === undefined
         ? { ...finding, note: `${past.of} of ${limit.count} passes recorded` }
@@ -136,6 +133,17 @@ function judgeAlone(
     default:
       return limit satisfies never
   }
+}
+
+/** Shown only, as the measure of later ones: which a time that nobody was given, or no request at all, cannot be. */
+function firstPass({ metric }: Clause, totals: Totals): Finding {
+  const unit = metric.kind === 'errors' ? 'share' : 'ms'
+  const isTime = metric.kind === 'quantile' && totals.histogram !== null
+  const ms = isTime ? quantile(totals.histogram, metric.q, totals.failures) : null
+  if (totals.arrivals === 0 || (isTime && (ms === null || !Number.isFinite(ms))))
+    return unjudged(unit, 'invalid', 'no pass is recorded yet, and this run cannot become the measure: the quantile lies on failures')
+  const note = 'no pass is recorded yet; the first becomes the measure'
+  return { ...unjudged(unit, 'open', note), isOnlyShown: note }
 }
 
 function totalsOf(plan: GatePlan, seconds: readonly SeenSecond[], masked: readonly boolean[]): Totals {

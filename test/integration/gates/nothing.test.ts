@@ -79,6 +79,11 @@ describe('a gate that measured nothing', () => {
       ({ dead }) => `prometheus: { url: "${dead}", query: up }, pass: [value < 1], ${once}`,
       'cannot be asked',
     ],
+    [
+      'a Prometheus that is not there, where the clause only warns',
+      ({ dead }) => `prometheus: { url: "${dead}", query: up }, pass: [{ clause: value < 1, mode: warn }], ${once}`,
+      'cannot be asked',
+    ],
     ['a command that is not there', () => `command: no-such-command-anywhere, ${once}`, 'not found'],
     ['a command that does not end', () => `command: { run: "sleep 60", timeout: 1s }, ${once}`, 'did not end in time'],
     ['a command that is killed', () => `command: "kill -9 $$", ${once}`, 'ended by'],
