@@ -79,7 +79,7 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
     const [next] = looks
     // Ended early: the budget of the next look is spent on what there is.
     const look = next ?? {
-      index: lookPlan.looks.length + 1,
+      index: lookPlan.looks.length,
       of: lookPlan.looks.length,
       second: seconds.length,
       share: 0,
