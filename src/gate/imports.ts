@@ -57,7 +57,9 @@ export function whyUnsupported(clause: Clause, level: ImportLevel, can: ImportCa
 }
 
 export function judgeImport(gate: string, evidence: ImportEvidence): GateReport {
+  // Where there is nothing to compare, why there is nothing says more.
   const compares =
+    evidence.slices.length > 0 &&
     evidence.clauses.some(isRelative) &&
     evidence.clauses.every((clause) => whyUnsupported(clause, evidence.level, evidence.capabilities) === null)
   return compares ? judgePaired(gate, evidence) : judgeTotals(gate, evidence)

@@ -19,7 +19,7 @@ export function adviceFor(gate: Pick<GateSettings, 'name' | 'source'>, { evidenc
   if (report.verdict !== 'invalid') return { hints: [] }
   switch (evidence.kind) {
     case 'requests':
-      return { hints: [requestHint(gate.name, evidence)] }
+      return { hints: requestHints(gate.name, evidence) }
     case 'import':
       return importAdvice(gate.source, evidence)
     case 'command':
@@ -58,14 +58,16 @@ function moreNeeded({ name, source }: Pick<GateSettings, 'name' | 'source'>): Ad
 }
 
 /** Whoever never answered is not helped by a faster machine. */
-function requestHint(name: string, { plan, slices }: RequestEvidence): string {
-  if (slices.length === 0) return 'rollgate check   (says what stands in the way, host by host)'
+function requestHints(name: string, { plan, slices }: RequestEvidence): readonly string[] {
+  if (slices.length === 0) {
+    const isSlowUnknown = plan.clauses.some(({ metric }) => metric.kind === 'slow' && metric.aboveMs === null)
+    const calibrate = isSlowUnknown ? [`rollgate gate calibrate ${name}, or say \`above: 300ms\``] : []
+    return [...calibrate, 'rollgate check   (says what stands in the way, host by host)']
+  }
   const silent = [...plan.arms.canary, ...plan.arms.old].filter((target) =>
     slices.every((slice) => slice.target !== target || answersOf(slice) === 0),
   )
-  if (silent.length > 0) return `is the app of ${silent.join(', ')} up, and does its port answer? rollgate check`
-  const needsCalibration = plan.clauses.some(({ metric }) => metric.kind === 'slow' && metric.aboveMs === null)
-  return needsCalibration && plan.arms.old.length > 0 ? `rollgate gate calibrate ${name}, or ${SELFTEST}` : SELFTEST
+  return silent.length > 0 ? [`is the app of ${silent.join(', ')} up, and does its port answer? rollgate check`] : [SELFTEST]
 }
 
 function importAdvice(source: GateSettings['source'], { format, distrust }: ImportEvidence): Advice {

@@ -94,6 +94,11 @@ function burn(answers: PrometheusEvidence['answers']): Evidence {
   return { kind: 'prometheus', onEmpty: 'invalid', staleMs: 300_000, burn: { objective: 0.999, windows: 'fast' }, answers }
 }
 
+test('a comparison by a tool that could not be started says so', () => {
+  const { text, evidence } = imported('p50 <= baseline + 20%', 'A', true, ['vegeta cannot be started'])
+  expect(judge({ name: 'gate', pass: asked(text, ['gate']) }, evidence(['gate'])).reason).toContain('vegeta cannot be started')
+})
+
 test.each(['inconclusive', 'fail'] as const)('what an empty answer means (%s) holds where nothing counts', (onEmpty) => {
   const { evidence } = prometheus('value < 1', {
     onEmpty,
