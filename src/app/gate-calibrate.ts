@@ -78,7 +78,7 @@ export async function gateCalibrate(options: CalibrateOptions, context: AppConte
             },
           }),
       ...{ gate: gate.name, run, pairs: pairs.map(shownPair), hostEffect, aa },
-      clauses: clausesOf(gate, load, first.calibration),
+      clauses: clausesOf(gate, load, first.calibration, session.config.rollout.probe !== null),
       warnings: [
         ...problems,
         ...(pairs.length < FEWEST_PAIRS ? [`${pairs.length} pairs of hosts say little about how much hosts differ; 5 % is assumed`] : []),
@@ -135,7 +135,7 @@ async function againstItself(
   for (let count = 0; count < runs; count += 1) {
     const { host, against, calibration } = pairs[count % pairs.length] ?? { host: '', against: '', calibration: null }
     const { record } = await measureGate(
-      gate,
+      withoutRollout(gate),
       {
         ...of,
         place: { hosts: [host], old: [against], borrow: null },
@@ -159,14 +159,19 @@ async function againstItself(
   return { runs, verdicts }
 }
 
-function clausesOf(gate: GateSettings, load: LoadSettings, calibration: Calibration): GateCalibrateDocument['clauses'] {
+/** Nothing is restarted and nobody taken out of rotation here, and neither says anything about false alarms. */
+function withoutRollout(gate: GateSettings): GateSettings {
+  return { ...gate, pass: gate.pass.filter(({ metric }) => metric.kind !== 'restart.lost' && metric.kind !== 'capacity') }
+}
+
+function clausesOf(gate: GateSettings, load: LoadSettings, calibration: Calibration, hasProbe: boolean): GateCalibrateDocument['clauses'] {
   const ratePerArm = meanRate(load, load.duration.atMostMs)
   if (ratePerArm === null) return []
   const times = {
     atLeastSeconds: Math.round(load.duration.atLeastMs / 1000),
     atMostSeconds: Math.max(1, Math.round(load.duration.atMostMs / 1000)),
   }
-  return planning(gate, { kind: 'load', ...times, ratePerArm, calibration }).clauses
+  return planning(gate, { kind: 'load', hasProbe, ...times, ratePerArm, calibration }).clauses
 }
 
 function shownPair({ host, against, calibration }: Pair): GateCalibrateDocument['pairs'][number] {

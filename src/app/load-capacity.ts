@@ -7,6 +7,7 @@ import type { CapacityStep, LoadDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { GeneratorSample, LoadSettings, TargetSummary } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
+import { smallestMarginMs } from '../gate/margin.ts'
 import { type Attempt, type CapacityFound, createCapacitySearch, type RateOutcome } from '../load/capacity-search.ts'
 import { startPaced } from '../load/paced.ts'
 import type { LoadPlan, LoadResult } from '../load/plan.ts'
@@ -105,7 +106,7 @@ async function measureStep(attempt: Attempt, clauses: readonly Clause[], search:
     seed: `${runId}/${turn}`,
     ...{ warmupMs: options.warmupMs ?? WARMUP_MS, durationMs },
     env: context.env,
-    limits: limitsFor(smallestBoundMs(clauses)),
+    limits: limitsFor(smallestMarginMs(clauses, () => null) ?? 0),
     ...(known === null ? {} : { readSecret: known.readSecret }),
   }
   const slices: Slice[] = []
@@ -132,14 +133,6 @@ function judged({ result, slices }: Pick<Step, 'result' | 'slices'>, clauses: re
     return { outcome: 'breaks', reason: why ?? result.endDetail ?? 'too many failures' }
   const [reason] = clauses.flatMap((clause) => brokenBy(clause, slices, result.measuredMs) ?? [])
   return reason === undefined ? { outcome: 'holds', reason: '' } : { outcome: 'breaks', reason }
-}
-
-/** What is late by a tenth of what is looked for spoils nothing. */
-function smallestBoundMs(clauses: readonly Clause[]): number {
-  const bounds = clauses.flatMap(({ metric, limit }) =>
-    (metric.kind === 'quantile' || metric.kind === 'max') && limit.against === 'bound' ? [limit.value] : [],
-  )
-  return bounds.length === 0 ? 0 : Math.min(...bounds)
 }
 
 function usualThresholds({ p95Ms }: TargetSummary): readonly Clause[] {

@@ -5,10 +5,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clause } from '../domain/clause.ts'
-import { parseClause } from '../domain/clause-parse.ts'
 import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
+import type { GateReport } from '../domain/gate.ts'
 import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
 import type { LoadHooks, LoadPlan, LoadResult, LoadRun } from '../load/plan.ts'
@@ -16,15 +16,19 @@ import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
+import { LIMITS, OF_THE_GATE } from '../load/validity.ts'
 import { reportOfLoad } from '../render/report/from-load.ts'
 import type { AppContext } from './context.ts'
+import { NOT_ENOUGH } from './gates/advice.ts'
 import type { From } from './load-from.ts'
 import { judgeRun, type Measured } from './load-judge.ts'
+import { loadPasses } from './load-passes.ts'
 import { aboutLoad, keepLoad, loadsFolder, slowOf } from './load-record.ts'
 import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { createTelling } from './telling.ts'
+import { refuseUnanswerable, thresholdOf } from './thresholds.ts'
 
 export type LoadOptions = {
   /** One of `loads` in the configuration; without it: GET what `url` names. */
@@ -52,9 +56,6 @@ const USUAL_DURATION_MS = 10_000
 /** Of somebody else's machine, unless a rate was given (cli.md). */
 export const STRANGER_RATE = 50
 
-/** Of E_PAUSED, where no rollout waits for anybody. */
-export const NOT_ENOUGH = 'the data are good, and not enough to say'
-
 export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
 
 /** @throws RollgateError E_USAGE for a wrong address or clause, E_ANSWER_NEEDED, E_REFUSED, E_CANCELLED */
@@ -71,6 +72,7 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
     const { engineLoad } = await import('./load-engine.ts')
     return engineLoad(options, { known, clauses, runId, emit }, context)
   }
+  if (options.findCapacity === undefined) refuseUnanswerable(clauses, modelOf(options, known), options.against !== undefined)
   // What a host takes is searched from one machine: steps of seconds are no time to gather others.
   const from = options.findCapacity === undefined ? (options.from ?? known?.settings.from ?? []) : []
   const where = await whereTo({ ...options, from }, known, context, emit)
@@ -103,21 +105,19 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     warmupMs: settings.warmup.atLeastMs,
     durationMs: settings.duration.atLeastMs,
     env: context.env,
+    limits: clauses.length === 0 ? LIMITS : OF_THE_GATE,
     ...(known === null ? {} : { readSecret: known.readSecret }),
   }
   emit({
     type: 'notice',
     message: `load ${runId}: ${describe(settings)} on ${where.shown}${where.from === null ? '' : ` from ${where.from.hosts.join(', ')}`}`,
   })
+  const past = loadPasses(context.env, settings, options.at ?? where.url.href)
+  const passes = await past.read()
   const measured = await measure(plan, where.from, clauses, context, emit)
-  const document = documentOf({
-    runId,
-    clauses,
-    plan,
-    measured,
-    compares: options.against !== undefined,
-    rate: rateOfModel(settings),
-  })
+  const judged = judgeRun({ clauses, plan, measured, compares: options.against !== undefined, rate: rateOfModel(settings), passes })
+  if (judged?.pass) await past.add(judged.pass)
+  const document = documentOf({ runId, plan, measured, report: judged?.report ?? null })
   const about = aboutLoad(options, { plan, where, clauses, result: measured.result }, context)
   await keepLoad(measured.store, { version: 1, document, about })
   await writeReports({ data: reportOfLoad(document, about, measured.slices, measured.samples), document, options }, context, emit)
@@ -196,17 +196,16 @@ async function evidencePath(context: AppContext, runId: string): Promise<string 
 
 type Judged = {
   readonly runId: string
-  readonly clauses: readonly Clause[]
   readonly plan: LoadPlan
   readonly measured: Measured
-  readonly compares: boolean
-  readonly rate: number | null
+  /** null: without a threshold. */
+  readonly report: GateReport | null
 }
 
-function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged): LoadDocument {
+function documentOf({ runId, plan, measured, report }: Judged): LoadDocument {
   const { result } = measured
+  const { sendLagP99Ms, cpu, reasons } = report?.validity ?? result.validity
   const own = ownVerdict(result)
-  const report = judgeRun({ clauses, plan, measured, compares, rate })
   const verdict = report?.verdict ?? own.verdict
   const exitCode = VERDICT_EXITS[verdict]
   return {
@@ -222,7 +221,7 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
               verdict === 'fail' ? ('E_GATE_FAILED' as const) : verdict === 'invalid' ? ('E_LOAD_INVALID' as const) : ('E_PAUSED' as const),
             message: report?.reason ?? own.reason,
             ...(verdict === 'inconclusive' ? { why: NOT_ENOUGH } : {}),
-            hints: hintsFor(verdict),
+            hints: hintsFor(verdict, result),
           },
         }),
     verdict,
@@ -231,7 +230,7 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
     seed: plan.seed,
     targets: result.targets,
     clauses: report?.clauses ?? [],
-    validity: { sendLagP99Ms: result.validity.sendLagP99Ms, cpu: result.validity.cpu, reasons: result.validity.reasons },
+    validity: { sendLagP99Ms, cpu, reasons },
     warnings: report?.warnings ?? [],
     measuredMs: result.measuredMs,
     evidence: measured.store,
@@ -240,11 +239,15 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
 
 /** Without a threshold: was it a measurement at all? */
 function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly reason: string } {
-  const answered = result.targets.every((target) => target.done + (target.errors.status ?? 0) + (target.errors.check ?? 0) > 0)
+  const silent = silentIn(result)
   const [why] = result.validity.reasons
   // Whatever came of the others: what a generator sent that is gone nobody knows.
   if (result.end === 'lost') return { verdict: 'invalid', reason: why ?? 'a generator was lost' }
-  if (!answered) return { verdict: 'invalid', reason: 'nothing answered' }
+  if (silent.length > 0)
+    return {
+      verdict: 'invalid',
+      reason: silent.length === result.targets.length ? 'nothing answered' : `${silent.join(' and ')} never answered`,
+    }
   if (!result.validity.valid) return { verdict: 'invalid', reason: why ?? 'the generator could not keep up' }
   const failed = result.targets.reduce((sum, target) => sum + Object.values(target.errors).reduce((all, count) => all + count, 0), 0)
   return {
@@ -253,18 +256,24 @@ function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly r
   }
 }
 
-function hintsFor(verdict: Verdict): readonly string[] {
-  if (verdict === 'inconclusive') return ['a longer --duration or a higher --rate says more']
-  if (verdict === 'invalid') return ['rollgate load selftest   (what this machine can send)']
-  return []
+/** Targets of which not one request was answered, well or not. */
+function silentIn({ targets }: LoadResult): readonly string[] {
+  return targets.filter(({ done, errors }) => done + (errors.status ?? 0) + (errors.check ?? 0) === 0).map(({ name }) => name)
 }
 
-function thresholdOf(written: string): Clause {
-  const parsed = parseClause(written)
-  if ('clause' in parsed) return parsed.clause
-  throw new RollgateError('E_USAGE', `--threshold ${JSON.stringify(written)}: ${parsed.problem}`, {
-    hints: ['--threshold "p95 < 300ms"', '--threshold "errors < 0.5%"'],
-  })
+function hintsFor(verdict: Verdict, result: LoadResult): readonly string[] {
+  if (verdict === 'inconclusive') return ['a longer --duration or a higher --rate says more']
+  if (verdict !== 'invalid') return []
+  const silent = silentIn(result)
+  return silent.length > 0
+    ? [`is ${silent.join(' and ')} up, at this address and port?`]
+    : ['rollgate load selftest   (what this machine can send)']
+}
+
+/** What the model will be, before anybody is asked or reached. */
+function modelOf({ connections, ratePerSecond }: LoadOptions, known: OwnLoad | null): 'paced' | 'closed' {
+  if (connections !== undefined) return 'closed'
+  return ratePerSecond === undefined ? (known?.settings.model.kind ?? 'paced') : 'paced'
 }
 
 function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): LoadSettings {

@@ -16,8 +16,7 @@ export function sentenceOf(clause: Clause, finding: Finding, at: At | null, subj
 
 export function showAt(at: At): string {
   if (at.look === null || at.look.of === 1) return `after ${at.seconds} s`
-  const where = at.look.extension === 0 ? `look ${at.look.index} of ${at.look.of}` : `look ${at.look.index} (extended)`
-  return `at ${where}, ${at.seconds} s`
+  return `at look ${at.look.index} of ${at.look.of}${at.look.extension === 0 ? '' : ' (extended)'}, ${at.seconds} s`
 }
 
 export function verdictWords(finding: Pick<Finding, 'state' | 'note'>): string {

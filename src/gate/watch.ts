@@ -16,7 +16,7 @@ import { createErrorProcess } from './error-process.ts'
 import { comparedErrors, type Evaluation, errorAlpha, evaluate, type Facts, type SeenSecond } from './evaluate.ts'
 import { createHardStops } from './hard-stops.ts'
 import { type Look, planLooks } from './looks.ts'
-import { reasonOf, reportOf, subjectOf } from './report.ts'
+import { endingUncounted, reasonOf, reportOf, subjectOf } from './report.ts'
 import { lagP99 } from './validity.ts'
 
 export type Watch = {
@@ -79,7 +79,7 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
     const [next] = looks
     // Ended early: the budget of the next look is spent on what there is.
     const look = next ?? {
-      index: lookPlan.looks.length + 1,
+      index: lookPlan.looks.length,
       of: lookPlan.looks.length,
       second: seconds.length,
       share: 0,
@@ -105,7 +105,11 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
     const counting = evaluation.judgements.filter((judgement) => judgement.counts)
     const states = counting.map(({ finding }) => finding.state)
     if (states.includes('invalid')) return isLast ? report('invalid', 'distrust') : null
-    if (counting.length === 0) return isLast ? report('pass', 'look') : null
+    if (counting.length === 0) {
+      if (!isLast) return null
+      const { verdict, reason } = endingUncounted(evaluation.judgements, { look, seconds: seconds.length }, subjectOf(plan))
+      return report(verdict, verdict === 'pass' ? 'look' : 'distrust', reason)
+    }
     // `invalid` was ruled out two lines above; the type cannot know.
     switch (decide(states as readonly State[], isLast)) {
       case 'pass':

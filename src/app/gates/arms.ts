@@ -61,7 +61,7 @@ export async function withArms<T>(
   if (place.old.length === 0)
     throw new RollgateError('E_LOAD', `gate ${gate.name} compares with the old release, and no ready host runs it`)
   const { borrow } = place
-  if (borrow === null || source.baseline.kind !== 'drained-peer') {
+  if (borrow === null || !isPairAlone(source, place)) {
     return work(await reach(gate, source, servingArms(place), of, signal))
   }
   const canary = place.hosts.slice(-1)
@@ -70,6 +70,11 @@ export async function withArms<T>(
     if (source.baseline?.restart === true) await restartOld(control, of, signal)
     return work(await reach(gate, source, { canary, old: [control] }, of, signal))
   })
+}
+
+/** Whether nobody is served by either host while they are measured: the new one is isolated, the old one taken out for it. */
+export function isPairAlone({ baseline, when }: LoadSource, { borrow }: Pick<GatePlace, 'borrow'>): boolean {
+  return borrow !== null && when === 'isolated' && baseline?.kind === 'drained-peer'
 }
 
 /** Through the front door: one target, whoever answers. */

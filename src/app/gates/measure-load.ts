@@ -15,7 +15,7 @@ import { timelineOf } from '../../gate/seconds.ts'
 import { findSteady, STEADY_BLOCKS } from '../../gate/steady.ts'
 import { createWatch } from '../../gate/watch.ts'
 import type { LoadHooks, LoadPlan, LoadProgress, LoadResult, LoadRun } from '../../load/plan.ts'
-import { LIMITS } from '../../load/validity.ts'
+import { OF_THE_GATE } from '../../load/validity.ts'
 import { createMeter } from '../meter.ts'
 
 export type LoadMeasuring = {
@@ -74,8 +74,7 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
       // Where no time is judged nothing has to settle.
       warmupMs: margin === null ? settings.warmup.atLeastMs : settings.warmup.atMostMs,
       durationMs: 1000 * gatePlan.atMostSeconds * (1 + extend),
-      // Send lag and load of this machine are the watch's to judge: it knows what has to be told apart.
-      limits: { ...LIMITS, lagMs: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY },
+      limits: OF_THE_GATE,
     },
     {
       signal: measuring.signal,

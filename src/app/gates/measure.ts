@@ -31,7 +31,7 @@ import { readGateImport } from '../../load/imports/read.ts'
 import { meanRate } from '../../load/profile.ts'
 import { startAsSaid } from '../load-from.ts'
 import { secretReader } from '../secrets.ts'
-import { type Arms, type GatePlace, type GateWork, type LoadSource, sparing, withArms } from './arms.ts'
+import { type Arms, type GatePlace, type GateWork, isPairAlone, type LoadSource, sparing, withArms } from './arms.ts'
 import { measureByEngine } from './measure-engine.ts'
 import { measureByLoad } from './measure-load.ts'
 
@@ -127,6 +127,8 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
     })
   try {
     return await withArms(gate, source, of.place, of, signal, async (arms) => {
+      const calibration = await of.calibration(arms)
+      refuseUnknownSlow(gate, arms, calibration)
       const { evidence, report, result } = await measureByLoad({
         gatePlan: planned(arms),
         load: {
@@ -134,8 +136,8 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
           targets: arms.targets,
           ...{ runId: of.run, seed, env: context.env, readSecret: secretReader(session.config, context.env) },
         },
-        ...{ calibration: await of.calibration(arms), passes: of.passes, restart: of.restart },
-        capacity: wantsBursts(gate) ? () => bursts(arms, load, seed, of, signal) : null,
+        ...{ calibration, passes: of.passes, restart: of.restart },
+        capacity: wantsBursts(gate) ? () => bursts(arms, load, seed, { ...of, source }, signal) : null,
         start: (plan, hooks) => startAsSaid(plan, hooks, session),
         ...{ extend: gate.onInconclusive.extend, signal },
         onProgress: (progress) =>
@@ -171,9 +173,26 @@ async function byEngine(
   }
 }
 
+/** What nobody could judge afterwards need not be sent. @throws RollgateError E_LOAD */
+function refuseUnknownSlow({ pass }: GateSettings, { canary, old }: Arms, calibration: Calibration | null): void {
+  const unknown = pass.find(({ metric, mode }) => mode === 'gate' && metric.kind === 'slow' && metric.aboveMs === null)
+  if (unknown === undefined || calibration !== null) return
+  throw new RollgateError(
+    'E_LOAD',
+    `${unknown.text}: what is slow is not known, for ${[...canary, ...old].join(', ')} were never calibrated`,
+  )
+}
+
 const wantsBursts = ({ pass }: GateSettings): boolean => pass.some(({ metric }) => metric.kind === 'capacity')
 
-async function bursts(arms: Arms, settings: LoadSettings, seed: string, of: Measuring, signal: AbortSignal): Promise<CapacityEvidence> {
+async function bursts(
+  arms: Arms,
+  settings: LoadSettings,
+  seed: string,
+  of: Measuring & { readonly source: LoadSource },
+  signal: AbortSignal,
+): Promise<CapacityEvidence> {
+  if (!isPairAlone(of.source, of.place)) return { bursts: [], distrust: ['the hosts serve, and bursts would take all that they have'] }
   const [canary, old] = [arms.canary, arms.old].map(([name]) => arms.targets.find((target) => target.name === name))
   if (canary === undefined || old === undefined) return { bursts: [], distrust: ['nobody to compare with'] }
   const { session, context } = of

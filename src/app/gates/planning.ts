@@ -4,37 +4,45 @@ import { appHosts, type Config, settingsOf } from '../../domain/config.ts'
 import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
 import type { Plan, Refusal } from '../../domain/plan.ts'
 import { engineCan } from '../../drivers/engine/capabilities.ts'
-import { type GatePlanning, type PlanningContext, planning } from '../../gate/planner.ts'
+import { type GatePlanning, type PlanningContext, planning, unanswerable } from '../../gate/planner.ts'
 import { bestOf } from '../../load/imports/best.ts'
 import { EVERY_REQUEST } from '../../load/imports/reading.ts'
 import { meanRate } from '../../load/profile.ts'
+import type { Results } from './planning-results.ts'
 
 export type PlannedGate = GatePlanning & { readonly gate: string }
 
-/** @param names of gates that are there */
-export function planGates(config: Config, names: readonly string[]): readonly PlannedGate[] {
+/** @param names of gates that are there @param results of imports: what their files say, where there is one (planning-results.ts) */
+export function planGates(config: Config, names: readonly string[], results: Results): readonly PlannedGate[] {
   return names.flatMap((name) => {
     const gate = config.gates[name]
     if (gate === undefined) return []
-    const { problems, warnings, clauses } = planning(gate, contextOf(config, gate))
+    const { problems, warnings, clauses } = planning(gate, contextOf(config, gate, results))
     return [{ gate: name, problems: [...whereProblems(config, gate), ...problems], warnings, clauses }]
   })
 }
 
-function contextOf(config: Config, gate: GateSettings): PlanningContext {
+/** Why a gate that is measured by hand could never say anything; empty: it can, given time enough. */
+export function neverAnswered(config: Config, gate: GateSettings, results: Results): readonly string[] {
+  return [...whereProblems(config, gate), ...unanswerable(gate, contextOf(config, gate, results), 'alone')]
+}
+
+function contextOf(config: Config, gate: GateSettings, results: Results): PlanningContext {
   const { source } = gate
-  // Of the best file that this tool writes: what the one at hand says is seen when it is read.
-  if (source.kind === 'import') return { kind: 'import', ...(bestOf(source.format) ?? { level: 'C', capabilities: EVERY_REQUEST }) }
+  // Without a file, or with one that nobody can read, by the best that this tool writes.
+  if (source.kind === 'import')
+    return { kind: 'import', ...(results.get(gate.name) ?? bestOf(source.format) ?? { level: 'C', capabilities: EVERY_REQUEST }) }
   if (source.kind !== 'load') return { kind: 'other' }
   const engine = config.engines[source.load]
   if (engine !== undefined) return { kind: 'import', ...engineCan(engine, source.baseline !== null) }
   const load = config.loads[source.load]
   if (load === undefined) return { kind: 'other' }
   const ratePerArm = meanRate(load, load.duration.atMostMs)
-  if (ratePerArm === null) return { kind: 'closed' }
+  const hasProbe = config.rollout.probe !== null
+  if (ratePerArm === null) return { kind: 'closed', hasProbe }
   const calibration = calibrationMs(gate, load)
   return {
-    kind: 'load',
+    ...{ kind: 'load', hasProbe },
     ...{
       atLeastSeconds: Math.round(load.duration.atLeastMs / 1000),
       atMostSeconds: Math.max(1, Math.round(load.duration.atMostMs / 1000)),

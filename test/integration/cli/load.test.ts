@@ -15,11 +15,14 @@ const FULL = process.env.ROLLGATE_FULL === '1'
 let place: Place
 let port = 0
 let failing = 0
+let delayMs = 20
+let asked = 0
 const server = createServer((_request, response) => {
+  asked += 1
   setTimeout(() => {
     if (failing > 0 && Math.random() < failing) response.statusCode = 500
     response.end('ok')
-  }, 20)
+  }, delayMs)
 })
 beforeAll(async () => {
   place = aPlace()
@@ -107,6 +110,39 @@ describe('load', () => {
     expect(documentOf(result)).toMatchObject({ error: { code } })
   })
 
+  test('sends nothing for a threshold that nobody could answer, and says what to ask instead', async () => {
+    asked = 0
+    const words = ['--connections', '2', '--duration', '2s', '--threshold', 'rps >= 98% of offered', '--threshold', 'restart.lost = 0']
+    const result = await load(...words)
+    expect(documentOf(result)).toMatchObject({
+      exitCode: 2,
+      error: {
+        ...{ code: 'E_USAGE', message: expect.stringContaining('the closed model (connections) offers nothing at a rate') },
+        ...{
+          hints: expect.arrayContaining(['--rate 100/s instead of --connections']),
+          evidence: [expect.stringContaining('restart.lost')],
+        },
+      },
+    })
+    expect(asked).toBe(0)
+  })
+
+  test('compares with its own last passes: the first becomes the measure, and a slower one fails', async () => {
+    failing = 0
+    const past = ['--connections', '6', '--duration', '2s', '--threshold', 'p50 <= last 5 passes + 50%']
+    const first = documentOf(await load(...past))
+    expect(first).toMatchObject({
+      verdict: 'pass',
+      reason: expect.stringContaining('no pass is recorded yet; the first becomes the measure'),
+    })
+    delayMs = 200
+    onTestFinished(() => {
+      delayMs = 20
+    })
+    const slower = documentOf(await load(...past))
+    expect(slower).toMatchObject({ verdict: 'fail', exitCode: 7, clauses: [{ unit: 'ms', note: '1 of 5 passes recorded' }] })
+  })
+
   test.each(['http://example.test/', 'http://10.0.0.1/', 'http://127.evil.test/', 'ftp://127.0.0.1/', 'http://ada:secret@127.0.0.1/'])(
     'sends nothing to %s unasked',
     async (url) => {
@@ -182,7 +218,8 @@ describe.skipIf(noSshd !== null)(`load --at HOST${noSshd === null ? '' : ` (skip
 })
 
 describe('load --find-capacity', () => {
-  const find = (url: string, ...words: string[]) => run(['load', '--url', url, '--json', '--find-capacity', ...words], place)
+  const find = (url: string, ...words: string[]) =>
+    run(['load', '--url', url, '--json', '--find-capacity', ...words], place, { measures: true })
 
   test('finds what a server that works on one request at a time can take, step by step', async (context) => {
     const server = await startSerialServer({ costMs: 10 })

@@ -38,6 +38,7 @@ service: { kind: systemd, unit: shop }
 health: { http: { port: 8080 } }
 loads:
   visits: { rate: 50/s, duration: 3s, warmup: 0s, requests: [{ get: / }] }
+  few: { connections: 2, duration: 3s, warmup: 0s, requests: [{ get: / }] }
   flood: { rate: 50/s, duration: 3s, warmup: 0s, max_in_flight: 1, requests: [{ get: / }] }
 gates:
 ${gates}
@@ -77,6 +78,11 @@ describe('a gate that measured nothing', () => {
     [
       'a Prometheus that is not there',
       ({ dead }) => `prometheus: { url: "${dead}", query: up }, pass: [value < 1], ${once}`,
+      'cannot be asked',
+    ],
+    [
+      'a Prometheus that is not there, where the clause only warns',
+      ({ dead }) => `prometheus: { url: "${dead}", query: up }, pass: [{ clause: value < 1, mode: warn }], ${once}`,
       'cannot be asked',
     ],
     ['a command that is not there', () => `command: no-such-command-anywhere, ${once}`, 'not found'],
@@ -146,6 +152,26 @@ describe('a gate that measured something', () => {
       ],
     })
   })
+})
+
+test('what could never be decided is refused before anything is sent, as a rollout would refuse it', async () => {
+  const closed = 'load: few, pass: ["rps >= 98% of offered"]'
+  const alone = 'load: visits, pass: [errors < 10%, restart.lost = 0]'
+  writeFileSync(
+    join(place.directory, 'rollgate.yml'),
+    FILE(`  closed: { at: "${empty.url}", ${closed} }\n  alone: { at: "${empty.url}", ${alone} }`),
+  )
+  for (const [name, why] of [
+    ['closed', 'rps >= 98% of offered: the closed model (connections) offers nothing at a rate'],
+    ['alone', 'restart.lost = 0: only a rollout restarts hosts'],
+  ] as const) {
+    const result = await run(['gate', name, '--json'], place)
+    expect(documentOf(result), result.stderr).toMatchObject({
+      exitCode: 3,
+      error: { code: 'E_REFUSED', message: expect.stringContaining(why), now: 'nothing was sent' },
+    })
+  }
+  expect(documentOf(await run(['gate', 'plan', 'closed', '--json'], place))).toMatchObject({ exitCode: 3 })
 })
 
 test('gate plan refuses what cannot be decided, and says what would suffice', async () => {

@@ -63,13 +63,30 @@ test(
 
 test('a command that says no takes everything back with exit 7, with what it said', PATIENCE, async () => {
   const world = await aFleet(2)
-  withGate(world, '{ command: "echo the smoke test saw a blank page; exit 3" }')
+  withGate(
+    world,
+    '{ command: "echo the smoke test saw a blank page; exit 3" }\n' +
+      '  tail: { load: visits, against: { baseline: in-rotation }, pass: [slow <= baseline + 5pp], on_invalid: { retry: 0 } }\n' +
+      '  most: { load: visits, against: { baseline: drained-peer }, pass: [capacity >= 50% of baseline] }',
+  )
   const traffic = world.traffic()
   const result = await world.run('ada', 'deploy')
   expect(result, result.stderr).toMatchObject({ exitCode: 7, document: { outcome: 'rolled-back', error: { code: 'E_GATE_FAILED' } } })
   expect(result.stderr).toContain('exit 3')
   expect(await releases(world)).toEqual(['r1', 'r1'])
   expect(await traffic.stop()).toMatchObject({ failed: 0 })
+  // By hand, of hosts that serve and were never calibrated: nothing is sent for what could not be judged.
+  expect(await world.run('ada', 'gate', 'tail')).toMatchObject({
+    exitCode: 11,
+    document: {
+      ...{ reason: expect.stringContaining('never calibrated'), targets: [] },
+      error: { hints: expect.arrayContaining([expect.stringContaining('rollgate gate calibrate tail')]) },
+    },
+  })
+  expect(await world.run('ada', 'gate', 'most')).toMatchObject({
+    exitCode: 3,
+    document: { error: { message: expect.stringContaining('only a rollout takes them out'), now: 'nothing was sent' } },
+  })
 })
 
 test('what the restarts lost is a clause: none lost passes, and the probe must have looked', PATIENCE, async () => {

@@ -1,6 +1,9 @@
 // `loads.NAME.engine` and the import of a gate: what they become, and what is refused at its place.
+
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { planGates } from '../../../src/app/gates/planning.ts'
+import { resultsThere } from '../../../src/app/gates/planning-results.ts'
 import { load, plus, problemsOf } from './helpers.ts'
 
 const engine = (inner: string, more = ''): string => plus(`loads: { l: { engine: { ${inner} }${more} } }\n`)
@@ -73,17 +76,46 @@ test('a clause that no result of the tool could answer is refused when the gate 
         '  hides: { import: { format: hey, path: h.csv }, pass: [errors < 1%] }',
         '  alone: { load: swarm, at: http://127.0.0.1:1/, pass: [rps >= 90% of offered] }',
         '  past: { load: attack, at: http://127.0.0.1:1/, pass: [p95 <= last 5 passes + 10%] }',
-        '  fine: { load: attack, against: { baseline: in-rotation }, pass: [p95 <= baseline + 10%, errors < 1%] }',
+        '  hosts: { load: attack, against: { baseline: in-rotation }, pass: [p95 <= baseline + 10%, errors < 1%] }',
+        '  fine: { load: attack, against: { baseline: in-rotation }, confidence: { host_effect: ignore }, pass: [p95 <= baseline + 10%, errors < 1%] }',
         '',
       ].join('\n'),
     ),
   )
-  const problems = Object.fromEntries(planGates(config, Object.keys(config.gates)).map((gate) => [gate.gate, gate.problems.join('; ')]))
+  const problems = Object.fromEntries(
+    planGates(config, Object.keys(config.gates), new Map()).map((gate) => [gate.gate, gate.problems.join('; ')]),
+  )
   expect(problems).toEqual({
     compares: expect.stringContaining('intervals only'),
     hides: expect.stringContaining('leaves failed requests out'),
     alone: expect.stringContaining('what was offered'),
     past: expect.stringContaining('past passes'),
+    hosts: expect.stringContaining('no calibration'),
     fine: '',
+  })
+})
+
+test('where the file of an import is there, what it can answer counts, and not what its tool could', async () => {
+  const results = join(import.meta.dirname, '../../fixtures/load-results')
+  const { config } = await load(
+    plus(
+      [
+        'gates:',
+        `  summary: { import: { format: k6, path: "${results}/k6/summary-export.json" }, pass: [{ clause: slow < 1%, above: 300ms }] }`,
+        `  points: { import: { format: k6, path: "${results}/k6/mix.ndjson.gz" }, pass: [{ clause: slow < 1%, above: 300ms }] }`,
+        `  unlabelled: { import: { format: jmeter, path: "${results}/jmeter/mix.jtl.csv" }, pass: [p95 <= baseline + 20%] }`,
+        '  absent: { import: { format: k6, path: none.json }, pass: [{ clause: slow < 1%, above: 300ms }] }',
+        `  other: { import: { format: jmeter, path: "${results}/k6/summary-export.json" }, pass: [{ clause: slow < 1%, above: 300ms }] }`,
+        '',
+      ].join('\n'),
+    ),
+  )
+  const names = Object.keys(config.gates)
+  const planned = planGates(config, names, await resultsThere(config, names, new AbortController().signal))
+  expect(Object.fromEntries(planned.map((gate) => [gate.gate, gate.problems.join('; ')]))).toEqual({
+    summary: expect.stringContaining('needs a histogram or every request'),
+    points: '',
+    unlabelled: expect.stringContaining('labelled by host'),
+    ...{ absent: '', other: '' },
   })
 })

@@ -212,6 +212,12 @@ describe('refused at its place', () => {
     ['a broken clause with a mode', withGate('pass: [{ clause: p95 < 300, mode: warn }]'), 'gates.g.pass[0].clause', 'without a unit'],
     ['a wrong mode', withGate('pass: [{ clause: errors = 0, mode: wran }]'), 'gates.g.pass[0].mode', 'must be gate or warn', 'warn'],
     ['nothing to compare with', withGate('pass: [p95 <= baseline + 10%]'), 'gates.g.pass[0]', 'add `against'],
+    [
+      'bursts on hosts that serve',
+      withGate('against: { baseline: in-rotation }, pass: [capacity >= 95% of baseline]'),
+      'gates.g.pass[0]',
+      'takes both out of rotation',
+    ],
     ['a query clause of a load', withGate('pass: [value < 1]'), 'gates.g.pass[0]', 'only a gate with `prometheus`'],
     ['a clause of a command', plus('gates: { g: { command: x, pass: [errors = 0] } }'), 'gates.g.pass', 'the exit code decides'],
     ['a key of another source', plus('gates: { g: { command: x, at: canary } }'), 'gates.g.at', 'belongs to a gate with `load`'],

@@ -395,6 +395,10 @@ describe('live and afterwards', () => {
     expect(first).toMatchObject({ verdict: 'inconclusive', look: { seconds: 120 } })
     const longer = judgeRequests(evidenceOf({ plan: tight, slices: scarce, extensions: 1 }))
     expect(longer.look?.seconds ?? 0).toBeGreaterThan(120)
+    // Never look 2 of 1: the looks of the extension count once it is in one.
+    expect(longer.look?.at ?? 0).toBeGreaterThan(first.look?.of ?? 0)
+    expect(longer.look?.of ?? 0).toBeGreaterThanOrEqual(longer.look?.at ?? Number.POSITIVE_INFINITY)
+    expect(longer.clauses[0]?.sentence).toMatch(/ at look \d+ of \d+ \(extended\), \d+ s/)
     expect(longer.targets[0]?.offered ?? 0).toBeGreaterThan(first.targets[0]?.offered ?? 0)
   })
 

@@ -85,6 +85,15 @@ describe('validity', () => {
     expect(reasons.some((reason) => reason.startsWith('canary never answered'))).toBe(!answered)
   })
 
+  test('a target that never answered is told with its own failures, not with those of another', () => {
+    const judge = createJudge()
+    judge.addSecond([
+      slice({ target: 'canary', done: 0, failures: { status: 10 } }),
+      slice({ target: 'baseline', done: 0, failures: { refused: 4, reset: 6 } }),
+    ])
+    expect(judge.validity('finished', 10).reasons).toEqual(['baseline never answered: 6 × reset'])
+  })
+
   test('all shed is no measurement', () => {
     expect(judged(100, { sent: 0, done: 0, lag: [], failures: { shed: 10 } }).reasons).toEqual([
       'canary never answered: all requests were shed',

@@ -38,6 +38,11 @@ describe('a measurement while it runs', () => {
 `)
   })
 
+  it('counts its looks as people do', () => {
+    const look = { at: 0, of: 1, nextSeconds: 120 }
+    expect(measureLines('gate canary', { ...progress, look }, 80, PLAIN)[0]).toContain(', 1 look, next at 120 s')
+  })
+
   it('keeps the name, p95 and the errors when the terminal is narrow', () => {
     const lines = measureLines('gate canary', progress, 46, PLAIN)
     expect(lines[2]).toBe('    canary    2,990  12.3 ms  41.7 ms  6 stat…')
