@@ -114,8 +114,9 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
     capacity: null,
   }
   const first = judgeRequests(evidence)
-  if (measuring.capacity === null || first.verdict === 'fail') return { evidence, report: first, result }
-  const whole = { ...evidence, capacity: await measuring.capacity() }
+  if (measuring.capacity === null || first.verdict === 'fail' || evidence.aborted !== null) return { evidence, report: first, result }
+  const capacity = await measuring.capacity()
+  const whole = { ...evidence, capacity, aborted: capacity.aborted ?? null }
   return { evidence: whole, report: judgeRequests(whole), result }
 
   /** All of `current` have ended: it is seen, and the seconds in which nothing was due. */
