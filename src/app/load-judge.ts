@@ -51,7 +51,8 @@ export function judgeRun({ clauses, plan, measured, compares, rate }: Judging): 
           seed: plan.seed,
         }),
         calibration: null,
-        slices,
+        // Nobody stops a load test alone for how its warm-up went, so nothing is judged by it afterwards.
+        slices: slices.filter((slice) => slice.warmup !== true),
         generator: samples,
         steady: null,
         distrust: result.validity.reasons,

@@ -88,8 +88,8 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
         reasons.push(`requests unaccounted for: ${totals.offered} offered, ${totals.done} answered well, ${totals.failed} failed`)
       if (asked !== null && end === 'finished' && asked > 0 && totals.offered < limits.sentShare * asked * targets.size)
         own.push(`only ${share(totals.offered, asked * targets.size)} arrivals became due in time`)
-      // A brake that was pulled during the warm-up has left nothing to measure, and says so itself.
-      if (totals.offered === 0 && end !== 'unsafe') reasons.push('nothing was sent')
+      // Whoever stopped it during the warm-up knows why there is nothing.
+      if (totals.offered === 0 && end !== 'unsafe' && end !== 'stopped') reasons.push('nothing was sent')
       for (const [name, target] of targets)
         if (target.answers === 0) reasons.push(`${name} never answered: ${whatInstead(target.sent, failures)}`)
       if (end === 'no-login') reasons.push('the login did not succeed')
