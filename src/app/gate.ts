@@ -26,6 +26,7 @@ import { VERDICT_EXITS } from './load.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { look } from './rollout.ts'
 import type { Session } from './session.ts'
+import { permitGates } from './strangers.ts'
 import { createTelling } from './telling.ts'
 
 export type GateOptions = {
@@ -47,6 +48,7 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
   try {
     const settings = gateNamed(session.config, options.name)
     await refuseUnanswerable(settings, session.config, context)
+    await permitGates(session.config, [settings.name], context)
     const kept = openKept(context.env, session.config)
     const place = await placeIn(session, settings, options, context, emit)
     const signal = AbortSignal.any([context.signal, context.control.asked])

@@ -15,10 +15,11 @@ import { limitsFor } from '../load/validity.ts'
 import { reportOfLoad } from '../render/report/from-load.ts'
 import { keepCapacity } from './capacity-store.ts'
 import type { AppContext } from './context.ts'
-import { type LoadOptions, STRANGER_RATE, type There, VERDICT_EXITS } from './load.ts'
+import { type LoadOptions, type There, VERDICT_EXITS } from './load.ts'
 import { aboutLoad } from './load-record.ts'
 import { brokenBy, canBeSeen } from './load-seen.ts'
 import { writeReports } from './reports.ts'
+import { STRANGER_RATE } from './strangers.ts'
 
 export type CapacityOptions = { readonly maxPerSecond?: number; readonly precision?: number }
 
@@ -48,7 +49,8 @@ export async function findCapacity(wanted: CapacityOptions, search: Search, cont
       },
     )
   const given = search.clauses.length > 0 ? search.clauses : (known?.bounds.filter(canBeSeen) ?? [])
-  const maxPerSecond = wanted.maxPerSecond ?? (where.isForeign ? STRANGER_RATE : MOST)
+  // A stranger's machine takes what was asked for by a number, and nothing above it.
+  const maxPerSecond = wanted.maxPerSecond ?? (where.isForeign ? Math.max(STRANGER_RATE, options.ratePerSecond ?? 0) : MOST)
   const precision = wanted.precision ?? PRECISION
   const run = createCapacitySearch({ startPerSecond: options.ratePerSecond ?? START_RATE, maxPerSecond, precision })
   emit({
@@ -130,7 +132,7 @@ function judged({ result, slices }: Pick<Step, 'result' | 'slices'>, clauses: re
   const [why] = result.validity.reasons
   if (result.validity.saturated === true) return { outcome: 'saturated', reason: why ?? 'this machine could not keep up' }
   if (!result.validity.valid || result.end === 'unsafe')
-    return { outcome: 'breaks', reason: why ?? result.endDetail ?? 'too many failures' }
+    return { outcome: 'breaks', reason: (result.end === 'unsafe' ? result.endDetail : null) ?? why ?? 'too many failures' }
   const [reason] = clauses.flatMap((clause) => brokenBy(clause, slices, result.measuredMs) ?? [])
   return reason === undefined ? { outcome: 'holds', reason: '' } : { outcome: 'breaks', reason }
 }

@@ -58,7 +58,10 @@ export function judgeRun({ clauses, plan, measured, compares, rate, passes }: Ju
       arms: compares ? { canary: ['canary'], old: ['baseline'] } : { canary: [plan.targets[0].name], old: [] },
       seed: plan.seed,
     }),
-    ...{ calibration: null, slices, generator: samples, steady: null },
+    calibration: null,
+    // Nobody stops a load test alone for how its warm-up went, so nothing is judged by it afterwards.
+    slices: slices.filter((slice) => slice.warmup !== true),
+    ...{ generator: samples, steady: null },
     distrust: result.validity.reasons,
     aborted: result.end === 'unsafe' ? (result.endDetail ?? 'too many failures') : null,
     ...{ restart: null, capacity: null, passes, extensions: 0 },

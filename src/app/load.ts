@@ -10,9 +10,8 @@ import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
 import type { GateReport } from '../domain/gate.ts'
 import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
-import type { Slice, Verdict } from '../domain/slice.ts'
+import { mayBeLateness, type Slice, type Verdict } from '../domain/slice.ts'
 import type { LoadHooks, LoadPlan, LoadResult, LoadRun } from '../load/plan.ts'
-import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
@@ -27,6 +26,7 @@ import { aboutLoad, keepLoad, loadsFolder, slowOf } from './load-record.ts'
 import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
+import { heldLoad, spared, unheld } from './strangers.ts'
 import { createTelling } from './telling.ts'
 import { refuseUnanswerable, thresholdOf } from './thresholds.ts'
 
@@ -53,8 +53,6 @@ export type LoadOptions = {
 
 const USUAL_RATE = 10
 const USUAL_DURATION_MS = 10_000
-/** Of somebody else's machine, unless a rate was given (cli.md). */
-export const STRANGER_RATE = 50
 
 export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
 
@@ -75,7 +73,7 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
   if (options.findCapacity === undefined) refuseUnanswerable(clauses, modelOf(options, known), options.against !== undefined)
   // What a host takes is searched from one machine: steps of seconds are no time to gather others.
   const from = options.findCapacity === undefined ? (options.from ?? known?.settings.from ?? []) : []
-  const where = await whereTo({ ...options, from }, known, context, emit)
+  const where = await whereTo({ ...options, from, cannotHold: cannotHold(options, known) }, known, context, emit)
   try {
     if (options.findCapacity === undefined) return await loadThere(options, { known, where, clauses, runId, emit }, context)
     const { findCapacity } = await import('./load-capacity.ts')
@@ -84,6 +82,12 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
   } finally {
     await where.close()
   }
+}
+
+/** A search has its own rates, and `--rate` is one. */
+function cannotHold({ findCapacity, connections, ratePerSecond }: LoadOptions, known: OwnLoad | null): string | null {
+  if (findCapacity !== undefined || ratePerSecond !== undefined) return null
+  return unheld(connections === undefined ? (known?.settings.model ?? { kind: 'paced' }) : { kind: 'closed' })
 }
 
 export type There = {
@@ -96,7 +100,8 @@ export type There = {
 
 async function loadThere(options: LoadOptions, { known, where, clauses, runId, emit }: There, context: AppContext): Promise<LoadDocument> {
   const asked = known === null ? settingsOf(options, where.url, options.ratePerSecond ?? USUAL_RATE) : overridden(known.settings, options)
-  const settings = where.isForeign && options.ratePerSecond === undefined ? held(asked, emit) : asked
+  const rateGiven = options.ratePerSecond !== undefined
+  const settings = spared(asked, heldLoad, { isForeign: where.isForeign, rateGiven }, emit)
   const plan: LoadPlan = {
     settings,
     targets: where.targets,
@@ -231,7 +236,7 @@ function documentOf({ runId, plan, measured, report }: Judged): LoadDocument {
     targets: result.targets,
     clauses: report?.clauses ?? [],
     validity: { sendLagP99Ms, cpu, reasons },
-    warnings: report?.warnings ?? [],
+    warnings: [...(result.end === 'unsafe' ? [`stopped by ${result.endDetail ?? 'abort_if'}`] : []), ...(report?.warnings ?? [])],
     measuredMs: result.measuredMs,
     evidence: measured.store,
   }
@@ -243,6 +248,7 @@ function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly r
   const [why] = result.validity.reasons
   // Whatever came of the others: what a generator sent that is gone nobody knows.
   if (result.end === 'lost') return { verdict: 'invalid', reason: why ?? 'a generator was lost' }
+  if (result.end === 'unsafe') return brakeVerdict(result)
   if (silent.length > 0)
     return {
       verdict: 'invalid',
@@ -261,7 +267,16 @@ function silentIn({ targets }: LoadResult): readonly string[] {
   return targets.filter(({ done, errors }) => done + (errors.status ?? 0) + (errors.check ?? 0) === 0).map(({ name }) => name)
 }
 
+/** What was stopped to protect the target is never good, however little was measured. */
+function brakeVerdict({ validity, targets, endDetail }: LoadResult): { readonly verdict: Verdict; readonly reason: string } {
+  const reason = `the load was stopped to protect the service: ${endDetail ?? 'too many failures'}`
+  const isOurs = validity.saturated === true && mayBeLateness(targets.map(({ errors }) => ({ failures: errors })))
+  return isOurs ? { verdict: 'invalid', reason: `${reason}; but ${validity.reasons.join('; ')}` } : { verdict: 'fail', reason }
+}
+
 function hintsFor(verdict: Verdict, result: LoadResult): readonly string[] {
+  if (verdict === 'fail' && result.end === 'unsafe')
+    return ['look at what failed before it is loaded again', 'safety.abort_if says what it may bear']
   if (verdict === 'inconclusive') return ['a longer --duration or a higher --rate says more']
   if (verdict !== 'invalid') return []
   const silent = silentIn(result)
@@ -315,14 +330,6 @@ function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings 
           },
         }),
   }
-}
-
-/** Nobody asked a stranger's machine to take what ours is made for. */
-export function held(settings: LoadSettings, emit: Emit): LoadSettings {
-  const { model } = settings
-  if (model.kind !== 'paced' || peakOf(model.profile) <= STRANGER_RATE) return settings
-  emit({ type: 'warning', message: `held to ${STRANGER_RATE}/s: the target is not of this configuration, and no --rate was given` })
-  return { ...settings, model: { ...model, profile: { kind: 'constant', ratePerSecond: STRANGER_RATE } } }
 }
 
 function rateOfModel({ model }: LoadSettings): number | null {

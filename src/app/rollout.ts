@@ -24,6 +24,7 @@ import { gateRefusals, gatesOf, planGates } from './gates/planning.ts'
 import { resultsThere } from './gates/planning-results.ts'
 import { homeDirectory } from './home.ts'
 import type { Session } from './session.ts'
+import { permitGates } from './strangers.ts'
 import { settleSudo } from './sudo.ts'
 import { createTelling, type Telling } from './telling.ts'
 import { leaseTtlMs, nextForUnfinished, unfinishedIn } from './unfinished.ts'
@@ -115,6 +116,7 @@ export async function runRollout(
     if (prepared.stored !== undefined) refuseStale(prepared.stored, plan)
     emit({ type: 'phase', name: 'plan', state: 'done', detail: `${plan.batches.length} batches, ${plan.unchanged.length} hosts unchanged` })
     await confirm(context, session, plan, emit)
+    await permitGates(session.config, gatesOf(plan), context)
     if (context.control.wish !== null) throw new RollgateError('E_CANCELLED', 'interrupted before anything was changed')
     await settleSudo(
       work,

@@ -6,7 +6,7 @@ import { METHODS } from './schema-load.ts'
 import { nearest, showText } from './text.ts'
 import { itemsOf, keyOf, type MapNode, namesIn, nodeAt, type Path, placeOf, textAt } from './tree.ts'
 
-const PACED = ['arrivals', 'precision', 'max_in_flight', 'from']
+const PACED = ['arrivals', 'precision', 'max_in_flight', 'from', 'new_connection_every']
 const CLOSED = ['workers', 'amount']
 const SAFE = ['GET', 'HEAD', 'OPTIONS']
 

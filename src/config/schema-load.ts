@@ -182,7 +182,7 @@ export const load = object({
     ),
     'What protects the target',
   ),
-  new_connection_every: doc(optional(value(whole('a number', 1, 1_000_000))), 'A connection is closed after so many requests'),
+  new_connection_every: doc(optional(value(whole('a number', 1, 1_000_000))), 'Of `rate`: a connection is closed after so many requests'),
 })
 
 export type MergedLoad = Output<typeof load>

@@ -6,7 +6,7 @@ import { judgeApproval, judgeCommand } from './answers.ts'
 import type { Facts } from './evaluate.ts'
 import { judgeImport } from './imports.ts'
 import { judgePrometheus } from './prometheus.ts'
-import { measuredSeconds } from './seconds.ts'
+import { measuredSeconds, warmupSeconds } from './seconds.ts'
 import { createWatch } from './watch.ts'
 
 /** @param gate its name and clauses; for request evidence the plan's own are used */
@@ -32,12 +32,19 @@ export function judgeRequests(evidence: RequestEvidence): GateReport {
   const watch = createWatch(plan, evidence.calibration)
   const facts: Facts = evidence
   let extension = 0
+  for (const second of warmupSeconds(evidence.slices, evidence.generator)) {
+    const report = watch.addWarmup(second, facts)
+    if (report !== null && mayStand(report, facts)) return report
+  }
   for (const second of measuredSeconds(evidence.slices, evidence.generator)) {
     const report = watch.add(second, facts)
-    if (report === null) continue
+    if (report === null || !mayStand(report, facts)) continue
     // It could not say, and somebody gave it more time: then it went on.
     if (report.verdict !== 'inconclusive' || extension >= evidence.extensions || watch.nextLook() === null) return report
     extension += 1
   }
   return watch.end(facts)
 }
+
+/** A brake that was pulled in the very second of a look is not passed over: what it stopped never passes. */
+const mayStand = (report: GateReport, { aborted }: Facts): boolean => aborted === null || report.verdict === 'fail'

@@ -7,7 +7,7 @@ import type { LoadEnd } from '../domain/load.ts'
 import type { FailureClass } from '../domain/slice.ts'
 import { type Alarm, openAlarm } from './alarm.ts'
 import { createDues } from './dues.ts'
-import { createGuard } from './guard.ts'
+import { brakeSentence, createGuard } from './guard.ts'
 import { type Ended, type Lanes, openLanes } from './lanes.ts'
 import { logIn } from './login.ts'
 import type { LoadHooks, LoadPlan, LoadProgress, LoadResult, LoadRun } from './plan.ts'
@@ -99,7 +99,8 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
   const isWarmup = (second: number) => second * 1000 < warmupEndMs
   const tally = createTally(targets.map((target) => target.name))
   const judge = createJudge(plan.limits)
-  const guard = createGuard(settings.safety.abortIf, targets.length)
+  const { abortIf } = settings.safety
+  const guard = createGuard(abortIf, targets.length)
   const live = targets.map(() => ({ offered: 0, done: 0, failed: 0 }))
 
   const steps = scenarios.all.flatMap((scenario) => scenario.steps.map((step) => ({ scenario, step })))
@@ -213,9 +214,9 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
         if (end === null && !isWarmup(second - 1)) judge.addSample(sample)
         hooks.onSample?.(sample)
         hooks.onProgress?.(progress(second))
-        const spared = end === null ? guard.tripped(now()) : null
-        if (spared !== null) {
-          endDetail = `too many failures on ${targets[spared]?.name}`
+        const tripped = end === null ? guard.tripped(now()) : null
+        if (tripped !== null && abortIf !== null) {
+          endDetail = brakeSentence(abortIf, tripped, targets[tripped.target]?.name ?? '')
           stop('unsafe')
         }
       }

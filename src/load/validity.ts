@@ -92,7 +92,8 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
         reasons.push(`requests unaccounted for: ${totals.offered} offered, ${totals.done} answered well, ${totals.failed} failed`)
       if (asked !== null && end === 'finished' && asked > 0 && totals.offered < limits.sentShare * asked * targets.size)
         own.push(`only ${share(totals.offered, asked * targets.size)} arrivals became due in time`)
-      if (totals.offered === 0) reasons.push('nothing was sent')
+      // Whoever stopped it during the warm-up knows why there is nothing.
+      if (totals.offered === 0 && end !== 'unsafe' && end !== 'stopped') reasons.push('nothing was sent')
       for (const [name, target] of targets) if (target.answers === 0) reasons.push(`${name} never answered: ${whatInstead(target)}`)
       if (end === 'no-login') reasons.push('the login did not succeed')
       if (end === 'data') reasons.push('the data ran out before the time: more rows, or another order')

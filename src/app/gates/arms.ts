@@ -5,15 +5,12 @@ import { RollgateError } from '../../domain/error.ts'
 import type { Emit } from '../../domain/event.ts'
 import type { GatePlan, GateSettings, GateSource } from '../../domain/gate.ts'
 import type { Host, HostName } from '../../domain/host.ts'
-import type { LoadSettings } from '../../domain/load.ts'
 import type { StepId } from '../../domain/plan.ts'
 import type { GateAt } from '../../domain/ports.ts'
 import { proveHealthy } from '../../execute/healthy.ts'
 import type { LoadTarget } from '../../load/plan.ts'
 import type { AppContext } from '../context.ts'
 import { hostTargets } from '../host-target.ts'
-import { held } from '../load.ts'
-import { isLoopback } from '../load-where.ts'
 import type { Session } from '../session.ts'
 
 export type LoadSource = Extract<GateSource, { kind: 'load' }>
@@ -137,14 +134,4 @@ async function restartOld(name: HostName, { session, run, emit }: GateWork, sign
   const health = session.settings(hostNamed(session, name)).health
   const waiting = (detail: string): void => emit({ type: 'step.waiting', step: step.id, host: name, detail })
   await proveHealthy({ port, health, release: null, clock: session.clock, signal, waiting, reconnectMs: RECONNECT_MS })
-}
-
-/** A stranger's machine is not loaded beyond what it may bear without being asked. */
-export function sparing(settings: LoadSettings, source: LoadSource, { session, context, emit }: GateWork): LoadSettings {
-  if (source.at.kind !== 'url' || context.flags.yes) return settings
-  const url = new URL(source.at.url)
-  const { config } = session
-  const probe = config.rollout.probe?.url
-  const own = new Set([...config.hosts.map((host) => host.address), ...(probe === undefined ? [] : [new URL(probe).hostname])])
-  return isLoopback(url) || own.has(url.hostname) ? settings : held(settings, emit)
 }

@@ -155,6 +155,7 @@ async function sendTo(of: Omit<Calibrating, 'way'>, arms: Arms, durationMs: numb
     const sending = await startAsSaid(plan, hooks, session)
     const result = await sending.done
     if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'interrupted while a gate was calibrated')
+    if (result.end === 'unsafe') return { slices, problem: `it was stopped to protect the service: ${result.endDetail ?? 'abort_if'}` }
     const [why] = result.validity.reasons
     return { slices, problem: result.validity.valid ? null : (why ?? 'it cannot be trusted') }
   } catch (error) {

@@ -85,8 +85,7 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
           meter.begin()
         }
         meter.addSlice(slice)
-        if (slice.warmup === true) return
-        if (current !== null && slice.second > current) flush(slice.second)
+        if (current !== null && slice.second > current) flush(slice)
         current ??= slice.second
         pending.push(slice)
       },
@@ -113,17 +112,21 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
     capacity: null,
   }
   const first = judgeRequests(evidence)
-  if (measuring.capacity === null || first.verdict === 'fail') return { evidence, report: first, result }
-  const whole = { ...evidence, capacity: await measuring.capacity() }
+  if (measuring.capacity === null || first.verdict === 'fail' || evidence.aborted !== null) return { evidence, report: first, result }
+  const capacity = await measuring.capacity()
+  const whole = { ...evidence, capacity, aborted: capacity.aborted ?? null }
   return { evidence: whole, report: judgeRequests(whole), result }
 
   /** All of `current` have ended: it is seen, and the seconds in which nothing was due. */
-  function flush(next: number): void {
-    for (let second = current ?? next; second < next; second += 1) {
-      const own = second === current ? pending.splice(0) : []
-      measuredSeconds += 1
+  function flush(next: Slice): void {
+    const isWarmup = pending[0]?.warmup === true
+    // Between the warm-up and the first measured second there is nothing to see.
+    const before = isWarmup === (next.warmup === true) ? next.second : (current ?? 0) + 1
+    for (let second = current ?? next.second; second < before; second += 1) {
+      const own = { slices: second === current ? pending.splice(0) : [], generator: samples.filter((sample) => sample.second === second) }
+      if (!isWarmup) measuredSeconds += 1
       if (decided) continue
-      const report = watch.add({ slices: own, generator: samples.filter((sample) => sample.second === second) }, facts())
+      const report = isWarmup ? watch.addWarmup(own, facts()) : watch.add(own, facts())
       if (report === null) continue
       if (report.verdict === 'inconclusive' && extensions < extend && watch.nextLook() !== null) extensions += 1
       else {
@@ -131,7 +134,7 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
         run.stop()
       }
     }
-    current = next
+    current = next.second
   }
 
   function shown(progress: LoadProgress): MeasureProgress {

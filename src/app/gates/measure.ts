@@ -31,7 +31,8 @@ import { readGateImport } from '../../load/imports/read.ts'
 import { meanRate } from '../../load/profile.ts'
 import { startAsSaid } from '../load-from.ts'
 import { secretReader } from '../secrets.ts'
-import { type Arms, type GatePlace, type GateWork, isPairAlone, type LoadSource, sparing, withArms } from './arms.ts'
+import { heldEngine, heldLoad, spared, strangerOf } from '../strangers.ts'
+import { type Arms, type GatePlace, type GateWork, isPairAlone, type LoadSource, withArms } from './arms.ts'
 import { measureByEngine } from './measure-engine.ts'
 import { measureByLoad } from './measure-load.ts'
 
@@ -60,7 +61,8 @@ export async function measureGate(gate: GateSettings, of: Measuring, signal: Abo
   for (;;) {
     const { evidence, report, startedAt } = await attempt(gate, of, signal)
     // Longer is what the load has been already, as long as it was planned for.
-    const next = nextOf(gate, { ...course, extensions: gate.onInconclusive.extend }, report)
+    const isBraked = evidence.kind === 'requests' && evidence.aborted !== null
+    const next = nextOf(gate, { ...course, extensions: gate.onInconclusive.extend }, { ...report, isBraked })
     const record: GateRecord = {
       ...{ version: 1, gate: gate.name, settingsHash: hashOf(gate), discarded: course.discarded, evidence, report },
       ...(startedAt === undefined ? {} : { startedAt }),
@@ -115,7 +117,7 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
   if (engine !== undefined) return byEngine(gate, source, engine, of, signal)
   const settings = session.config.loads[source.load]
   if (settings === undefined) throw new RollgateError('E_USAGE', `gate ${gate.name}: there is no load called ${source.load}`)
-  const load = sparing(settings, source, of)
+  const load = spared(settings, heldLoad, bearing(gate, of), of.emit)
   const seed = randomBytes(4).toString('hex')
   const rate = meanRate(load, load.duration.atMostMs)
   const planned = (arms: Pick<Arms, 'canary' | 'old'>) =>
@@ -155,6 +157,14 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
   }
 }
 
+/** Whoever measures has asked; what cannot be held is not sent all the same. @throws RollgateError E_REFUSED */
+function bearing(gate: GateSettings, { session }: Measuring) {
+  const stranger = strangerOf(session.config, gate)
+  if (stranger !== null && stranger.cannotHold !== null)
+    throw new RollgateError('E_REFUSED', `gate ${gate.name}: no load is sent to ${stranger.url.host}: ${stranger.cannotHold}`)
+  return { isForeign: stranger !== null, rateGiven: null }
+}
+
 async function byEngine(
   gate: GateSettings,
   source: LoadSource,
@@ -163,7 +173,7 @@ async function byEngine(
   signal: AbortSignal,
 ): Promise<Attempt> {
   try {
-    return await measureByEngine(gate, source, engine, of, signal)
+    return await measureByEngine(gate, source, spared(engine, heldEngine, bearing(gate, of), of.emit), of, signal)
   } catch (error) {
     const info = errorInfo(error)
     if (!CANNOT.has(info.code)) throw error

@@ -8,6 +8,7 @@ import { type GatePlanning, type PlanningContext, planning, unanswerable } from 
 import { bestOf } from '../../load/imports/best.ts'
 import { EVERY_REQUEST } from '../../load/imports/reading.ts'
 import { meanRate } from '../../load/profile.ts'
+import { heldLoad, strangerOf, strangerWords } from '../strangers.ts'
 import type { Results } from './planning-results.ts'
 
 export type PlannedGate = GatePlanning & { readonly gate: string }
@@ -18,7 +19,15 @@ export function planGates(config: Config, names: readonly string[], results: Res
     const gate = config.gates[name]
     if (gate === undefined) return []
     const { problems, warnings, clauses } = planning(gate, contextOf(config, gate, results))
-    return [{ gate: name, problems: [...whereProblems(config, gate), ...problems], warnings, clauses }]
+    const { problem, warning } = strangerWords(config, gate)
+    return [
+      {
+        gate: name,
+        problems: [...whereProblems(config, gate), ...(problem === null ? [] : [problem]), ...problems],
+        warnings: [...(warning === null ? [] : [warning]), ...warnings],
+        clauses,
+      },
+    ]
   })
 }
 
@@ -35,8 +44,9 @@ function contextOf(config: Config, gate: GateSettings, results: Results): Planni
   if (source.kind !== 'load') return { kind: 'other' }
   const engine = config.engines[source.load]
   if (engine !== undefined) return { kind: 'import', ...engineCan(engine, source.baseline !== null) }
-  const load = config.loads[source.load]
-  if (load === undefined) return { kind: 'other' }
+  const asked = config.loads[source.load]
+  if (asked === undefined) return { kind: 'other' }
+  const load = strangerOf(config, gate) === null ? asked : heldLoad(asked)
   const ratePerArm = meanRate(load, load.duration.atMostMs)
   const hasProbe = config.rollout.probe !== null
   if (ratePerArm === null) return { kind: 'closed', hasProbe }

@@ -108,7 +108,6 @@ describe('other forms', () => {
           '    amount: 100',
           '    duration: 60s',
           '    warmup: 0s',
-          '    new_connection_every: 10',
           '    auth: { bearer: "{{ secret.T }}" }',
           '    safety: { methods: [GET, PUT] }',
           '    scenarios:',
@@ -126,7 +125,6 @@ describe('other forms', () => {
     expect(config.loads.l).toMatchObject({
       model: { kind: 'closed', connections: 5, workers: 2, amount: 100 },
       duration: { atLeastMs: 60_000, atMostMs: 60_000 },
-      newConnectionEvery: 10,
       auth: { kind: 'bearer', token: '{{ secret.T }}' },
       scenarios: [
         {
@@ -180,6 +178,12 @@ describe('refused at its place', () => {
     ['no requests', plus('loads: { l: { rate: 1/s } }'), 'loads.l.requests', 'is missing'],
     ['no model', plus('loads: { l: { requests: [{ get: / }] } }'), 'loads.l', 'needs one of rate, connections'],
     ['both models', withLoad('connections: 5'), 'loads.l.connections', 'beside `rate`'],
+    [
+      'what autocannon cannot do',
+      plus('loads: { l: { connections: 2, new_connection_every: 5, requests: [{ get: / }] } }'),
+      'loads.l.new_connection_every',
+      'belongs to `rate`',
+    ],
     ['workers of a rate', withLoad('workers: 2'), 'loads.l.workers', 'belongs to `connections`'],
     ['a rate without unit', plus('loads: { l: { rate: 10, requests: [{ get: / }] } }'), 'loads.l.rate', 'such as 20/s'],
     ['two shapes of a rate', plus('loads: { l: { rate: {}, requests: [{ get: / }] } }'), 'loads.l.rate', 'needs one of ramp'],
