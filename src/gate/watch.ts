@@ -28,6 +28,8 @@ export type Watch = {
   seen(): Evaluation | null
   /** When the next look is due; null: after the last of all. */
   nextLook(): Look | null
+  /** All that are planned, extensions too. */
+  readonly looks: readonly Look[]
 }
 
 export function createWatch(plan: GatePlan, calibration: Calibration | null): Watch {
@@ -51,7 +53,7 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   const warnings = startWarnings(plan, calibration, compares)
   let last: Evaluation | null = null
 
-  return { add, end, seen: () => last, nextLook: () => looks[0] ?? null }
+  return { add, end, seen: () => last, nextLook: () => looks[0] ?? null, looks: lookPlan.looks }
 
   function add(
     second: { readonly slices: readonly Slice[]; readonly generator: readonly GeneratorSample[] },

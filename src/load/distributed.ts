@@ -5,7 +5,7 @@ import { RollgateError } from '../domain/error.ts'
 import type { LoadEnd } from '../domain/load.ts'
 import { failuresOf, type Slice } from '../domain/slice.ts'
 import { type Row, readRows } from './data.ts'
-import { divideSettings, rowsFor } from './divide.ts'
+import { divideSegments, divideSettings, rowsFor } from './divide.ts'
 import { createGatherer } from './gather.ts'
 import { mergeSlices } from './merge.ts'
 import type { LoadHooks, LoadPlan, LoadResult, LoadRun } from './plan.ts'
@@ -107,9 +107,14 @@ async function ordersFor(plan: LoadPlan, parts: number): Promise<readonly Order[
       return value
     },
   })
-  return divideSettings(settings, plan.durationMs, parts).map((share, part) => ({
+  const { durationMs, segmentsMs } = plan
+  const counts = segmentsMs === undefined ? null : divideSegments(settings, { durationMs, segmentsMs }, parts)
+  return divideSettings(settings, durationMs, parts).map((share, part) => ({
     // `connect` was refused above; nothing else of a target is code.
-    plan: { ...rest, settings: share, seed: `${plan.seed}/${part}`, limits: sayable(plan.limits ?? LIMITS) },
+    plan: {
+      ...{ ...rest, settings: share, seed: `${plan.seed}/${part}`, limits: sayable(plan.limits ?? LIMITS) },
+      ...(counts === null ? {} : { segmentCounts: counts[part] ?? [] }),
+    },
     rows: Object.fromEntries(
       Object.entries(rows).map(([name, all]) => [name, rowsFor(all, settings.data[name]?.order ?? 'random', part, parts)]),
     ),

@@ -2,6 +2,7 @@
 // rows that may be used once are dealt out like cards. Pure.
 import type { LoadSettings, RateProfile } from '../domain/load.ts'
 import type { Row } from './data.ts'
+import { expectedUntil } from './profile.ts'
 import { countOfArrivals } from './schedule.ts'
 
 /** `whole` in `parts` integers whose sum it is, as equal as they can be. */
@@ -24,6 +25,18 @@ export function divideSettings(settings: LoadSettings, durationMs: number, parts
       ...(caps === null ? {} : { maxInFlight: Math.max(1, caps[part] ?? 1) }),
     },
   }))
+}
+
+/** For each generator: how many arrivals each segment has. Together exactly those of the whole, in every segment. */
+export function divideSegments(
+  { model }: LoadSettings,
+  { durationMs, segmentsMs }: { readonly durationMs: number; readonly segmentsMs: readonly number[] },
+  parts: number,
+): readonly (readonly number[])[] {
+  if (model.kind !== 'paced') throw new Error('only arrivals of a schedule can be divided')
+  // By how many have come until each end: rounded over the whole run, as one generator rounds them.
+  const until = segmentsMs.map((end) => divide(Math.round(expectedUntil(model.profile, end, durationMs)), parts))
+  return Array.from({ length: parts }, (_, part) => until.map((shares, index) => (shares[part] ?? 0) - (until[index - 1]?.[part] ?? 0)))
 }
 
 /** @param perSecond of a constant rate: from the count itself, so that rounding it gives that count again */

@@ -116,6 +116,9 @@ describe('a gate that measured something', () => {
     const result = await run(['gate', '--json'], place, { measures: true })
     const document = documentOf(result)
     expect(document, result.stderr).toMatchObject({ verdict: 'pass', exitCode: 0, gate: 'g', decision: 'promote' })
+    // Whichever look decided: until then exactly the rate.
+    const { seconds } = document.look as { readonly seconds: number }
+    expect(document.targets).toMatchObject([{ offered: 50 * seconds }])
     const id = String(document.run)
     const explained = await run(['gate', 'explain', id, '--json'], place)
     expect(documentOf(explained)).toMatchObject({ exitCode: 0, gates: [{ gate: 'g', verdict: 'pass', kept: 'pass', differences: [] }] })
