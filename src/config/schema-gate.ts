@@ -82,7 +82,10 @@ export const gate = object({
     ),
     'Reads the result of another tool',
   ),
-  pass: doc(withDefault(list(either(value(values.clauseLine), clause)), []), 'What must hold: clauses, docs/gates.md lists them'),
+  pass: doc(
+    withDefault(list(either(value(values.clauseLine), clause)), []),
+    'What must hold: clauses, docs/gates.md lists them. Default where `against` compares: p50 + 10%, p95 + 15%, slow + 1pp, errors + 0.1pp',
+  ),
   confidence: doc(
     withDefault(
       object({

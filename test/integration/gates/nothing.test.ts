@@ -154,11 +154,22 @@ describe('a gate that measured something', () => {
 test('gate plan refuses what cannot be decided, and says what would suffice', async () => {
   writeFileSync(
     join(place.directory, 'rollgate.yml'),
-    FILE('  g: { load: visits, against: { baseline: drained-peer }, pass: [errors < 0.01%, p99 <= baseline + 5%] }'),
+    FILE('  g: { load: visits, against: { baseline: drained-peer }, pass: [errors < 0.01%, p99 <= baseline + 5%] }') +
+      // Says nothing but whom it is compared with.
+      '  usual: { load: visits, against: { baseline: drained-peer } }\n',
   )
   const result = await run(['gate', 'plan', '--json'], place)
   const document = documentOf(result)
   expect(document).toMatchObject({ exitCode: 3, error: { code: 'E_REFUSED' } })
-  const [gate] = document.gates as readonly { readonly problems: readonly string[] }[]
+  const [gate, usual] = document.gates as readonly {
+    readonly problems: readonly string[]
+    readonly clauses: readonly { readonly clause: string }[]
+  }[]
+  expect(usual?.clauses.map(({ clause }) => clause)).toEqual([
+    'p50 <= baseline + 10%',
+    'p95 <= baseline + 15%',
+    'slow <= baseline + 1pp',
+    'errors <= baseline + 0.1pp',
+  ])
   expect(gate?.problems.join('\n')).toMatch(/errors < 0\.01% cannot be decided in 3 s at 50\/s: plan about [\d.]+ min, or [\d,]+\/s/)
 })

@@ -163,6 +163,28 @@ describe('other forms', () => {
     expect(config.gates.b).toMatchObject({ onInconclusive: { otherwise: 'pass' }, source: { run: 'y', timeoutMs: 1000 } })
   })
 
+  test('a gate that compares and says nothing else has the usual margins, without `slow` where nothing is calibrated', async () => {
+    const usual = ['p50 <= baseline + 10%', 'p95 <= baseline + 15%', 'slow <= baseline + 1pp', 'errors <= baseline + 0.1pp']
+    const { config } = await load(
+      plus(
+        [
+          'loads:',
+          '  l: { rate: 10/s, requests: [{ get: / }] }',
+          '  v: { engine: { vegeta: targets.txt, rate: 5/s } }',
+          'gates:',
+          '  usual: { load: l, against: { baseline: drained-peer } }',
+          '  once: { load: l, against: { baseline: drained-peer }, calibrate: 0s }',
+          '  tool: { load: v, against: { baseline: in-rotation } }',
+          '  own: { load: l, against: { baseline: drained-peer }, pass: [errors < 1%] }',
+          '',
+        ].join('\n'),
+      ),
+    )
+    const asked = Object.fromEntries(Object.entries(config.gates).map(([name, { pass }]) => [name, pass.map(({ text }) => text)]))
+    const withoutSlow = usual.filter((text) => !text.startsWith('slow'))
+    expect(asked).toEqual({ usual, once: withoutSlow, tool: withoutSlow, own: ['errors < 1%'] })
+  })
+
   test('an environment may measure otherwise: the kind it names drops the other', async () => {
     const text = plus(`${LOAD}environments: { e: { loads: { l: { connections: 3 } } } }\n`)
     expect((await load(text, { environment: 'e' })).config.loads.l?.model).toEqual({ kind: 'closed', connections: 3 })
