@@ -8,6 +8,7 @@ import type { Emit } from '../domain/event.ts'
 import type { Facts, ReachableHost } from '../domain/facts.ts'
 import { calibrationMs, type GateRecord, type GateSettings } from '../domain/gate.ts'
 import type { HostName } from '../domain/host.ts'
+import type { LoadSettings } from '../domain/load.ts'
 import { clausesOf, explain, whatIf, withMargins } from '../gate/what-if.ts'
 import { reportOfGate } from '../render/report/from-gate.ts'
 import { quote } from '../util/shell.ts'
@@ -15,7 +16,7 @@ import { openSession } from './compose.ts'
 import { loadConfigOf } from './config.ts'
 import type { AppContext } from './context.ts'
 import type { Arms, GatePlace } from './gates/arms.ts'
-import { type calibrateArms, keptCalibration } from './gates/calibrate.ts'
+import { type calibrateArms, keptCalibration, learnedEffect } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import { planGates } from './gates/planning.ts'
@@ -51,6 +52,7 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
       {
         ...{ session, context, emit, run, place },
         calibration: (arms) => calibrationFor(settings, arms, { session, context, emit, run, kept }),
+        learned: await learnedEffect(kept, { gate: settings, way: 'serving', load: loadOf(session.config, settings) }),
         passes: await kept.passes(settings.name),
         restart: () => null,
         approve: async (question, abort) =>
@@ -179,12 +181,15 @@ function sides(
   return { hosts: hosts.slice(0, 1), old: [last], same: true }
 }
 
+function loadOf(config: Config, { source }: GateSettings): LoadSettings | undefined {
+  return source.kind === 'load' ? config.loads[source.load] : undefined
+}
+
 type Calibrated = Pick<Parameters<typeof calibrateArms>[0], 'session' | 'context' | 'emit' | 'run' | 'kept'>
 
 async function calibrationFor(settings: GateSettings, arms: Arms, of: Calibrated) {
-  const { source } = settings
-  const load = source.kind === 'load' ? of.session.config.loads[source.load] : undefined
-  if (source.kind !== 'load' || load === undefined || calibrationMs(settings, load) === 0 || arms.old.length === 0) return null
+  const load = loadOf(of.session.config, settings)
+  if (load === undefined || calibrationMs(settings, load) === 0 || arms.old.length === 0) return null
   return keptCalibration(of.kept, { gate: settings, way: 'serving', load, arms }, new Date())
 }
 

@@ -1,7 +1,7 @@
 // Checked `gates` → GateSettings. Clauses with a mode were parsed by the rules at their line; here they are parsed again.
 import type { Clause } from '../domain/clause.ts'
 import { parseClause } from '../domain/clause-parse.ts'
-import { DEFAULT_MARGINS, type GateSettings, type GateSource } from '../domain/gate.ts'
+import { DEFAULT_CONFIDENCE, DEFAULT_MARGINS, type GateSettings, type GateSource } from '../domain/gate.ts'
 import type { MergedGate } from './schema-gate.ts'
 
 export function gateSettings(
@@ -24,8 +24,9 @@ export function gateSettings(
       falseAlarm: confidence.false_alarm,
       falsePass: confidence.false_pass,
       looks: confidence.looks,
-      hostEffect: confidence.host_effect,
+      hostEffect: confidence.host_effect ?? DEFAULT_CONFIDENCE.hostEffect,
     },
+    learnsHostEffect: confidence.host_effect === undefined,
     onInconclusive: { extend: more?.extend ?? 1, otherwise: more?.then ?? inconclusive },
     calibrateMs: gate.calibrate ?? null,
     onInvalid: { retry: invalid.retry, otherwise: invalid.then },

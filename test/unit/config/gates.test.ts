@@ -153,6 +153,18 @@ describe('other forms', () => {
     })
   })
 
+  test('how much hosts differ is learned unless the file says it', async () => {
+    const { config } = await load(
+      plus(
+        `${LOAD}gates: { g: { load: l, against: { baseline: drained-peer } }, h: { load: l, against: { baseline: drained-peer }, confidence: { host_effect: 5% } } }`,
+      ),
+    )
+    expect(config.gates).toMatchObject({
+      g: { learnsHostEffect: true, confidence: { hostEffect: 0.05 } },
+      h: { learnsHostEffect: false, confidence: { hostEffect: 0.05 } },
+    })
+  })
+
   test("a gate's own on_inconclusive wins over the rollout's", async () => {
     const { config } = await load(
       plus(
