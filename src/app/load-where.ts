@@ -23,6 +23,8 @@ export type Wanted = {
   readonly at?: string
   /** Hosts of the configuration that send it. */
   readonly from?: readonly string[]
+  /** The app of `at` speaks TLS on its own port. */
+  readonly tls?: boolean
 }
 
 export type Where = {
@@ -102,6 +104,7 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
       connect: session.connect,
       signal: AbortSignal.any([context.signal, context.control.asked]),
       fromElsewhere: from.length > 0,
+      tls: wanted.tls === true || known?.settings?.tls === true,
       ...(url === null ? {} : { site: url.href }),
     })
     const [target] = targets

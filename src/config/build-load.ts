@@ -17,7 +17,7 @@ import type { MergedLoad, MergedProfile, MergedRequest } from './schema-load.ts'
 export function loadSettings(name: string, load: MergedLoad, local: (path: string) => string): LoadSettings {
   const [first, ...rest] = scenariosOf(load)
   if (first === undefined) throw new Error('a load without requests passed the rules')
-  const { timeouts, safety, new_connection_every: every, from = [] } = load
+  const { timeouts, safety, new_connection_every: every, from = [], http2 = false, tls = false, ca } = load
   return {
     name,
     model: modelOf(load),
@@ -31,6 +31,9 @@ export function loadSettings(name: string, load: MergedLoad, local: (path: strin
     safety: { methods: safety.methods, abortIf: safety.abort_if ?? null },
     ...(every === undefined ? {} : { newConnectionEvery: every }),
     ...(from.length === 0 ? {} : { from }),
+    ...(http2 ? { http2 } : {}),
+    ...(tls ? { tls } : {}),
+    ...(ca === undefined ? {} : { ca: local(ca) }),
   }
 }
 

@@ -182,6 +182,9 @@ export const load = object({
     ),
     'What protects the target',
   ),
+  http2: doc(optional(value(values.yesNo)), 'HTTP/2 instead of HTTP/1.1; only for a `rate`, and for targets with TLS'),
+  tls: doc(optional(value(values.yesNo)), 'The hosts’ own ports speak TLS, with a certificate of the site. Default: plain HTTP'),
+  ca: doc(optional(value(names.localPath)), 'A file (PEM) with an authority to trust besides the system’s'),
   new_connection_every: doc(optional(value(whole('a number', 1, 1_000_000))), 'A connection is closed after so many requests'),
 })
 

@@ -141,6 +141,12 @@ export type LoadSettings = {
   readonly safety: LoadSafety
   /** A connection is closed after so many requests, so that the cost of new ones is seen. */
   readonly newConnectionEvery?: number
+  /** HTTP/2 instead of HTTP/1.1, for `https:` targets. */
+  readonly http2?: boolean
+  /** The hosts' own ports speak TLS, with a certificate of the site [plain HTTP]. */
+  readonly tls?: boolean
+  /** PEM file, absolute: an authority to trust besides the system's. */
+  readonly ca?: string
   /** Hosts of the configuration that send it, each its share [this machine]. */
   readonly from?: readonly HostName[]
 }

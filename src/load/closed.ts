@@ -17,6 +17,7 @@ import { createRandom } from './random.ts'
 import { fitCap, lookForRoom } from './room.ts'
 import { prepareScenarios } from './scenario.ts'
 import { createTally } from './tally.ts'
+import { readyTargets } from './targets.ts'
 import { createJudge, LIMITS } from './validity.ts'
 
 /** @throws RollgateError (from `done`) E_LOAD, E_LOAD_DATA, E_LOAD_ROOM, E_SECRET before anything is sent */
@@ -34,7 +35,8 @@ export function startClosed(plan: LoadPlan, hooks: LoadHooks): LoadRun {
 
 type Control = { end: LoadEnd | null; wish: (wish: ClosedWish) => void; endWarmup: () => void }
 
-async function run(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
+async function run(asked: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
+  const plan = { ...asked, targets: await readyTargets(asked) }
   const { settings, targets } = plan
   const { model } = settings
   if (model.kind !== 'closed') throw new RollgateError('E_BUG', 'the closed driver was given another model')

@@ -13,6 +13,7 @@ import { createRandom } from './random.ts'
 import { epochMs, type FromGenerator, type Generator, type Order, PROTOCOL, type ToGenerator } from './remote.ts'
 import { prepareScenarios } from './scenario.ts'
 import { createTally } from './tally.ts'
+import { readyTargets } from './targets.ts'
 import { LIMITS, type ValidityLimits } from './validity.ts'
 
 export type Distribution = {
@@ -75,12 +76,15 @@ async function conduct(plan: LoadPlan, hooks: LoadHooks, distribution: Distribut
 
 /** Also finds everything that is wrong with the load before a generator is asked. */
 async function ordersFor(plan: LoadPlan, parts: number): Promise<readonly Order[]> {
-  const { settings, env = {}, readSecret, rows: given, ...rest } = plan
+  const { env = {}, readSecret, rows: given, ...rest } = plan
+  // What the file holds goes along; the file is ours.
+  const { ca: _, ...settings } = plan.settings
   if (settings.model.kind !== 'paced')
     throw new RollgateError('E_LOAD', `load "${settings.name}": the closed model is not sent from other hosts`, {
       hints: ['give the load a rate instead of connections'],
     })
-  for (const target of plan.targets)
+  const targets = await readyTargets(plan)
+  for (const target of targets)
     if (target.connect !== undefined)
       throw new RollgateError('E_LOAD', `load "${settings.name}": other hosts cannot go through our SSH connection to ${target.name}`, {
         hints: ['the port must be open to them'],
@@ -112,7 +116,7 @@ async function ordersFor(plan: LoadPlan, parts: number): Promise<readonly Order[
   return divideSettings(settings, durationMs, parts).map((share, part) => ({
     // `connect` was refused above; nothing else of a target is code.
     plan: {
-      ...{ ...rest, settings: share, seed: `${plan.seed}/${part}`, limits: sayable(plan.limits ?? LIMITS) },
+      ...{ ...rest, targets, settings: share, seed: `${plan.seed}/${part}`, limits: sayable(plan.limits ?? LIMITS) },
       ...(counts === null ? {} : { segmentCounts: counts[part] ?? [] }),
     },
     rows: Object.fromEntries(

@@ -46,6 +46,9 @@ function contextOf(config: Config, gate: GateSettings): PlanningContext {
 
 function whereProblems(config: Config, { source }: GateSettings): readonly string[] {
   if (source.kind !== 'load') return []
+  const plain = withoutTls(config, source)
+  if (plain !== null)
+    return [`load ${source.load} asks for HTTP/2, and ${plain} is reached without TLS: leave http2 out, or use https (tls: true for hosts)`]
   if (source.at.kind === 'balancer' && config.rollout.probe === null)
     return ['at: balancer needs `rollout.probe.url`, which names the public entry; or use at: URL']
   if (source.at.kind !== 'canary') return []
@@ -54,6 +57,15 @@ function whereProblems(config: Config, { source }: GateSettings): readonly strin
   return [
     `on which port does the app of ${portless.map((host) => host.name).join(', ')} listen? Its health check has none: use health.http.port, or at: URL`,
   ]
+}
+
+/** What HTTP/2 cannot be spoken with; null: it can, or is not asked for. */
+function withoutTls(config: Config, { load: name, at }: Extract<GateSettings['source'], { kind: 'load' }>): string | null {
+  const load = config.loads[name]
+  if (load?.http2 !== true) return null
+  if (at.kind === 'canary') return load.tls === true ? null : 'a host’s own port'
+  const url = at.kind === 'url' ? at.url : config.rollout.probe?.url
+  return url === undefined || new URL(url).protocol === 'https:' ? null : new URL(url).origin
 }
 
 /** Gates that this plan measures. */

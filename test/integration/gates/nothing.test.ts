@@ -3,13 +3,16 @@
 
 import { writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createSecureServer, type Http2SecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { certificateFor, noOpenssl } from '../../helpers/certificate.ts'
 import { aPlace, documentOf, type Place, run } from '../cli/cli.ts'
 
 let place: Place
 let empty: { readonly url: string; close(): Promise<unknown> }
+let secure: Http2SecureServer | null = null
 let hung: { readonly url: string; close(): Promise<unknown> }
 
 async function serve(answer: Parameters<typeof createServer>[1]) {
@@ -38,13 +41,28 @@ service: { kind: systemd, unit: shop }
 health: { http: { port: 8080 } }
 loads:
   visits: { rate: 50/s, duration: 3s, warmup: 0s, requests: [{ get: / }] }
+  secure: { rate: 50/s, duration: 3s, warmup: 0s, http2: true, ca: ca.pem, requests: [{ get: / }] }
   flood: { rate: 50/s, duration: 3s, warmup: 0s, max_in_flight: 1, requests: [{ get: / }] }
 gates:
 ${gates}
 `
 
+/** Speaks HTTP/2 and 1.1, with a certificate of the test's own authority. */
+let secureUrl = ''
+const versions: string[] = []
+
 beforeAll(async () => {
   place = aPlace()
+  if (!noOpenssl) {
+    const { key, cert, ca } = certificateFor('IP:127.0.0.1')
+    writeFileSync(join(place.directory, 'ca.pem'), ca)
+    secure = createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {
+      versions.push(request.httpVersion)
+      response.end('ok')
+    })
+    await new Promise<void>((done) => secure?.listen(0, '127.0.0.1', done))
+    secureUrl = `https://127.0.0.1:${(secure.address() as AddressInfo).port}`
+  }
   empty = await serve((request, response) => {
     request.resume()
     response.setHeader('content-type', 'application/json')
@@ -55,13 +73,16 @@ beforeAll(async () => {
 })
 
 afterAll(async () => {
+  secure?.close()
   await Promise.all([empty.close(), hung.close()])
   place.remove()
 })
 
 describe('a gate that measured nothing', () => {
   const once = 'on_invalid: { retry: 0 }'
-  test.each<[string, (urls: { readonly dead: string; readonly empty: string; readonly hung: string }) => string, string]>([
+  test.each<
+    [string, (urls: { readonly dead: string; readonly empty: string; readonly hung: string; readonly secure: string }) => string, string]
+  >([
     ['a dead target', ({ dead }) => `load: visits, at: "${dead}", pass: [errors < 99%], ${once}`, 'has not answered one of'],
     [
       'a target that never answers',
@@ -73,6 +94,15 @@ describe('a gate that measured nothing', () => {
       ({ hung: url }) => `load: flood, at: "${url}", pass: [errors < 99%], ${once}`,
       'has not answered one of',
     ],
+    ...(noOpenssl
+      ? []
+      : [
+          [
+            'a target whose certificate nobody vouches for',
+            ({ secure: url }: { readonly secure: string }) => `load: visits, at: "${url}", pass: [errors < 99%], ${once}`,
+            'has not answered one of',
+          ] as [string, (urls: { readonly secure: string }) => string, string],
+        ]),
     ['an empty Prometheus', ({ empty: url }) => `prometheus: { url: "${url}", query: up }, pass: [value < 1], ${once}`, 'no series'],
     [
       'a Prometheus that is not there',
@@ -91,7 +121,7 @@ describe('a gate that measured nothing', () => {
     )
     writeFileSync(
       join(place.directory, 'rollgate.yml'),
-      FILE(`  g: { ${gate({ dead: await deadUrl(), empty: empty.url, hung: hung.url })} }`),
+      FILE(`  g: { ${gate({ dead: await deadUrl(), empty: empty.url, hung: hung.url, secure: secureUrl })} }`),
     )
     const result = await run(['gate', 'g', '--json'], place, { measures: true })
     const document = documentOf(result)
@@ -126,6 +156,18 @@ describe('a gate that measured something', () => {
     expect(documentOf(other)).toMatchObject({ exitCode: 0, gates: [{ gate: 'g', verdict: 'fail', kept: 'pass' }] })
     expect(await run(['gate', 'explain', 'nosuchrun'], place)).toMatchObject({ code: 2 })
     expect(await run(['gate', 'whatif', id, '--margin', 'nonsense'], place)).toMatchObject({ code: 2 })
+  })
+
+  test.skipIf(noOpenssl)('over HTTP/2, by a certificate of an authority in a file; refused where nothing speaks TLS', async () => {
+    const asked = (at: string): string => `load: secure, at: "${at}", pass: [errors < 10%], on_invalid: { retry: 3 }`
+    writeFileSync(join(place.directory, 'rollgate.yml'), FILE(`  g: { ${asked(secureUrl)} }\n  h: { ${asked(empty.url)} }`))
+    versions.length = 0
+    const result = await run(['gate', 'g', '--json'], place, { measures: true })
+    const document = documentOf(result)
+    expect(document, result.stderr).toMatchObject({ verdict: 'pass', exitCode: 0, targets: [{ errors: {} }] })
+    expect(new Set(versions)).toEqual(new Set(['2.0']))
+    const planned = documentOf(await run(['gate', 'plan', 'h', '--json'], place))
+    expect(planned).toMatchObject({ exitCode: 3, gates: [{ problems: [expect.stringContaining('is reached without TLS')] }] })
   })
 
   test('says no with its numbers, exit 7; --exit-zero for a shadow job', { timeout: 120_000 }, async () => {

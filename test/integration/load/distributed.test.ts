@@ -2,18 +2,21 @@
 // The truth is what the server counted.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Slice } from '../../../src/domain/slice.ts'
 import type { Transport } from '../../../src/domain/transport.ts'
 import { generatorProgram, openGenerator } from '../../../src/drivers/generator.ts'
+import { createLocalTransport } from '../../../src/drivers/transport/local.ts'
 import { startDistributed } from '../../../src/load/distributed.ts'
 import type { LoadHooks, LoadPlan, LoadResult } from '../../../src/load/plan.ts'
 import type { Generator } from '../../../src/load/remote.ts'
 import { LIMITS } from '../../../src/load/validity.ts'
 import { descendants, noSshd, type Sshd, startSshd } from '../../contract/transport/sshd.ts'
 import { aHost, sshTransport, temporaryFolder } from '../../contract/transport/targets.ts'
+import { certificateFor, noOpenssl } from '../../helpers/certificate.ts'
 import { paced, planFor, settings } from '../../helpers/load.ts'
 
 // Seconds, and many more on a machine that has much else to do.
@@ -267,3 +270,28 @@ function argvOf(pid: number): string {
     return ''
   }
 }
+
+test.skipIf(noOpenssl)('over HTTP/2, by an authority of a file that only this machine has', async () => {
+  const { key, cert, ca } = certificateFor('IP:127.0.0.1')
+  const versions = new Set<string>()
+  const secure = createSecureServer({ key, cert }, (request, response) => {
+    versions.add(request.httpVersion)
+    response.end('ok')
+  })
+  onTestFinished(() => void secure.close())
+  await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
+  const folder = temporaryFolder()
+  try {
+    writeFileSync(join(folder.path, 'ca.pem'), ca)
+    const load = paced(20, { http2: true, ca: join(folder.path, 'ca.pem') })
+    const plan = planFor(`https://127.0.0.1:${(secure.address() as AddressInfo).port}`, load)
+    // A process of its own on this machine: what it knows came with the order.
+    const connection = await createLocalTransport().connect(aHost('gen-1', 0, { labels: { node: process.execPath } }), NEVER)
+    const generator = await openGenerator(connection, await generatorProgram(NEVER), NEVER)
+    const result = await startDistributed(plan, { signal: NEVER }, { generators: [generator], targetAddresses: [] }).done
+    expect(result.targets).toMatchObject([{ done: 20, errors: {} }])
+    expect(versions).toEqual(new Set(['2.0']))
+  } finally {
+    folder.remove()
+  }
+})

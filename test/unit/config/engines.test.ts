@@ -40,6 +40,7 @@ describe('a load that another tool runs', () => {
     ['workers of k6', engine('k6: a.js, workers: 3'), 'belongs to Locust'],
     ['requests beside it', engine('k6: a.js', ', requests: [{ get: / }]'), 'no place beside `engine`'],
     ['a rate beside it', engine('k6: a.js', ', rate: 5/s'), 'no place beside `engine`'],
+    ['HTTP/2 beside it', engine('k6: a.js', ', http2: true'), 'no place beside `engine`'],
     ['a script like an option', engine('k6: -x.js'), 'begins with "-"'],
     [
       'a comparison with Locust',

@@ -153,6 +153,16 @@ describe('other forms', () => {
     })
   })
 
+  test('a load over TLS and HTTP/2; without a word of them it is plain HTTP/1.1', async () => {
+    const { config, cwd } = await load(
+      plus(
+        'loads: { l: { rate: 1/s, http2: true, tls: true, ca: ops/ca.pem, requests: [{ get: / }] }, m: { rate: 1/s, http2: false, requests: [{ get: / }] } }',
+      ),
+    )
+    expect(config.loads.l).toMatchObject({ http2: true, tls: true, ca: `${cwd}/ops/ca.pem` })
+    expect(Object.keys(config.loads.m ?? {})).toEqual(expect.not.arrayContaining(['http2', 'tls', 'ca']))
+  })
+
   test('how much hosts differ is learned unless the file says it', async () => {
     const { config } = await load(
       plus(
@@ -215,6 +225,13 @@ describe('refused at its place', () => {
     ['no model', plus('loads: { l: { requests: [{ get: / }] } }'), 'loads.l', 'needs one of rate, connections'],
     ['both models', withLoad('connections: 5'), 'loads.l.connections', 'beside `rate`'],
     ['workers of a rate', withLoad('workers: 2'), 'loads.l.workers', 'belongs to `connections`'],
+    [
+      'HTTP/2 in the closed model',
+      plus('loads: { l: { connections: 5, http2: true, requests: [{ get: / }] } }'),
+      'loads.l.http2',
+      'belongs to `rate`',
+    ],
+    ['connections that are closed', withLoad('http2: true, new_connection_every: 5'), 'loads.l.new_connection_every', 'beside `http2`'],
     ['a rate without unit', plus('loads: { l: { rate: 10, requests: [{ get: / }] } }'), 'loads.l.rate', 'such as 20/s'],
     ['two shapes of a rate', plus('loads: { l: { rate: {}, requests: [{ get: / }] } }'), 'loads.l.rate', 'needs one of ramp'],
     ['a range backwards', withLoad('duration: 9s..3s'), 'loads.l.duration', 'must not be longer'],
