@@ -18,6 +18,10 @@ const expect = object({
   ),
   body: doc(optional(either(value(shellLine), list(value(shellLine)))), 'Texts that the answer contains; one or a list'),
   json: doc(optional(named(names.jsonPath, 'PATH', value(values.plain))), 'What stands at a path of the answer, such as `$.items[0].id`'),
+  schema: doc(
+    optional(value(names.schemaOrFile)),
+    'What the body is: a file with a JSON Schema, or the schema itself; keywords that cannot be checked are refused',
+  ),
   min_bytes: doc(optional(value(whole('a number of bytes', 0, 2 ** 40))), 'The answer has at least so many bytes'),
   max_bytes: doc(optional(value(whole('a number of bytes', 0, 2 ** 40))), 'The answer has at most so many bytes'),
   within: doc(optional(value(duration())), 'The answer is there in this time, from the send'),
@@ -139,8 +143,8 @@ export const load = object({
           csv: doc(optional(value(names.localPath)), 'A file with a line of column names'),
           jsonl: doc(optional(value(names.localPath)), 'A file with a JSON object on each line'),
           order: doc(
-            withDefault(value(choice('sequential', 'random', 'once')), 'sequential'),
-            '`once`: each row is used one time, and the run ends with the last',
+            withDefault(value(choice('sequential', 'random', 'once', 'partition')), 'sequential'),
+            '`once`: each row is used one time, and the run ends with the last; `partition`: of several generators each has rows of its own',
           ),
         }),
       ),

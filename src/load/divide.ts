@@ -1,6 +1,6 @@
 // One load shared by several generators: arrivals are divided exactly, by the largest remainder, never sent by everyone;
 // rows that may be used once are dealt out like cards. Pure.
-import type { LoadSettings, RateProfile } from '../domain/load.ts'
+import type { LoadData, LoadSettings, RateProfile } from '../domain/load.ts'
 import type { Row } from './data.ts'
 import { expectedUntil } from './profile.ts'
 import { countOfArrivals } from './schedule.ts'
@@ -57,7 +57,7 @@ function scaled(profile: RateProfile, share: number, perSecond: number): RatePro
   }
 }
 
-/** Rows of one generator: its own where each may be used once, all of them else. */
-export function rowsFor(rows: readonly Row[], order: 'sequential' | 'random' | 'once', part: number, parts: number): readonly Row[] {
-  return order === 'once' ? rows.filter((_, index) => index % parts === part) : rows
+/** Rows of one generator: its own where no other may have them, all of them else. */
+export function rowsFor(rows: readonly Row[], order: LoadData['order'], part: number, parts: number): readonly Row[] {
+  return order === 'once' || order === 'partition' ? rows.filter((_, index) => index % parts === part) : rows
 }

@@ -271,27 +271,48 @@ function argvOf(pid: number): string {
   }
 }
 
-test.skipIf(noOpenssl)('over HTTP/2, by an authority of a file that only this machine has', async () => {
+test.skipIf(noOpenssl)('over HTTP/2, by an authority and a schema of files that only this machine has', async () => {
   const { key, cert, ca } = certificateFor('IP:127.0.0.1')
   const versions = new Set<string>()
   const secure = createSecureServer({ key, cert }, (request, response) => {
     versions.add(request.httpVersion)
-    response.end('ok')
+    response.end('{"id":"none"}')
   })
   onTestFinished(() => void secure.close())
   await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
   const folder = temporaryFolder()
   try {
     writeFileSync(join(folder.path, 'ca.pem'), ca)
-    const load = paced(20, { http2: true, ca: join(folder.path, 'ca.pem') })
+    writeFileSync(join(folder.path, 'schema.json'), '{"properties":{"id":{"type":"integer"}}}')
+    const expected = { schema: { path: join(folder.path, 'schema.json') } }
+    const load = paced(20, {
+      ...{ http2: true, ca: join(folder.path, 'ca.pem') },
+      scenarios: [{ name: 'get', weight: 1, steps: [{ method: 'GET', path: '/', expect: expected }] }],
+    })
     const plan = planFor(`https://127.0.0.1:${(secure.address() as AddressInfo).port}`, load)
     // A process of its own on this machine: what it knows came with the order.
     const connection = await createLocalTransport().connect(aHost('gen-1', 0, { labels: { node: process.execPath } }), NEVER)
     const generator = await openGenerator(connection, await generatorProgram(NEVER), NEVER)
     const result = await startDistributed(plan, { signal: NEVER }, { generators: [generator], targetAddresses: [] }).done
-    expect(result.targets).toMatchObject([{ done: 20, errors: {} }])
+    expect(result.targets).toMatchObject([{ done: 0, errors: { check: 20 } }])
     expect(versions).toEqual(new Set(['2.0']))
   } finally {
     folder.remove()
   }
+})
+
+test('fewer rows than generators, where each wants its own, are refused before a generator is asked', async () => {
+  const said: string[] = []
+  const generator = (name: string): Generator => ({
+    ...{ name, listen: () => undefined, gone: new Promise<string>(() => undefined), close: async () => undefined },
+    send: (message) => void said.push(message.type),
+  })
+  const load = paced(20, { data: { items: { format: 'jsonl', path: '/nowhere', order: 'partition' } } })
+  const plan = planFor('http://127.0.0.1:1', load, { rows: { items: [{ id: 1 }] } })
+  const generators = [generator('gen-1'), generator('gen-2')]
+  await expect(startDistributed(plan, { signal: NEVER }, { generators, targetAddresses: [] }).done).rejects.toMatchObject({
+    code: 'E_LOAD_DATA',
+    message: expect.stringContaining('1 rows for 2 generators'),
+  })
+  expect(said).toEqual([])
 })

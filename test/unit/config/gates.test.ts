@@ -153,6 +153,28 @@ describe('other forms', () => {
     })
   })
 
+  test('answers may be held against a schema, by itself or in a file; rows may be of one generator alone', async () => {
+    const { config, cwd } = await load(
+      plus(
+        [
+          'loads:',
+          '  l:',
+          '    rate: 1/s',
+          '    data: { d: { csv: d.csv, order: partition } }',
+          '    requests:',
+          '      - { get: /a, expect: { schema: schemas/a.json } }',
+          '      - { get: /b, expect: { schema: { type: object, required: [id] } } }',
+          '',
+        ].join('\n'),
+      ),
+    )
+    expect(config.loads.l).toMatchObject({ data: { d: { order: 'partition' } } })
+    expect(config.loads.l?.scenarios.map(({ steps }) => steps[0].expect)).toEqual([
+      { schema: { path: `${cwd}/schemas/a.json` } },
+      { schema: { json: { type: 'object', required: ['id'] } } },
+    ])
+  })
+
   test('a load over TLS and HTTP/2; without a word of them it is plain HTTP/1.1', async () => {
     const { config, cwd } = await load(
       plus(
@@ -225,6 +247,18 @@ describe('refused at its place', () => {
     ['no model', plus('loads: { l: { requests: [{ get: / }] } }'), 'loads.l', 'needs one of rate, connections'],
     ['both models', withLoad('connections: 5'), 'loads.l.connections', 'beside `rate`'],
     ['workers of a rate', withLoad('workers: 2'), 'loads.l.workers', 'belongs to `connections`'],
+    [
+      'a schema that cannot be checked',
+      plus('loads: { l: { rate: 1/s, requests: [{ get: /, expect: { schema: { dependentRequired: {} } } }] } }'),
+      'loads.l.requests[0].expect.schema',
+      'is not known here',
+    ],
+    [
+      'a schema that is none',
+      plus('loads: { l: { rate: 1/s, requests: [{ get: /, expect: { schema: 5 } }] } }'),
+      'loads.l.requests[0].expect.schema',
+      '',
+    ],
     [
       'HTTP/2 in the closed model',
       plus('loads: { l: { connections: 5, http2: true, requests: [{ get: / }] } }'),
