@@ -44,11 +44,13 @@ function contextOf(config: Config, gate: GateSettings): PlanningContext {
   }
 }
 
-function whereProblems(config: Config, { source }: GateSettings): readonly string[] {
+function whereProblems(config: Config, { source, pass }: GateSettings): readonly string[] {
   if (source.kind !== 'load') return []
   const plain = withoutTls(config, source)
   if (plain !== null)
     return [`load ${source.load} asks for HTTP/2, and ${plain} is reached without TLS: leave http2 out, or use https (tls: true for hosts)`]
+  if (config.loads[source.load]?.http2 === true && pass.some(({ metric }) => metric.kind === 'capacity'))
+    return [`load ${source.load} asks for HTTP/2, and bursts for capacity are sent by the closed model, which speaks HTTP/1.1 only`]
   if (source.at.kind === 'balancer' && config.rollout.probe === null)
     return ['at: balancer needs `rollout.probe.url`, which names the public entry; or use at: URL']
   if (source.at.kind !== 'canary') return []

@@ -55,6 +55,34 @@ describe('a load that another tool runs', () => {
   })
 })
 
+test('HTTP/2 is refused when a gate is planned, where nothing speaks TLS or the closed model would send', async () => {
+  const { config } = await load(
+    plus(
+      [
+        'rollout: { probe: { url: "http://shop.example.com/", rate: 1/s } }',
+        'loads:',
+        '  plain: { rate: 100/s, http2: true, requests: [{ get: / }] }',
+        '  secure: { rate: 100/s, http2: true, tls: true, requests: [{ get: / }] }',
+        'gates:',
+        '  hosts: { load: plain, pass: [errors < 5%] }',
+        '  entry: { load: plain, at: balancer, pass: [errors < 5%] }',
+        '  url: { load: plain, at: "https://127.0.0.1:1", pass: [errors < 5%] }',
+        '  own: { load: secure, pass: [errors < 5%] }',
+        '  bursts: { load: secure, against: { baseline: drained-peer }, pass: [capacity >= 95% of baseline] }',
+        '',
+      ].join('\n'),
+    ),
+  )
+  const problems = Object.fromEntries(planGates(config, Object.keys(config.gates)).map((gate) => [gate.gate, gate.problems.join('; ')]))
+  expect(problems).toEqual({
+    hosts: expect.stringContaining('a host’s own port is reached without TLS'),
+    entry: expect.stringContaining('http://shop.example.com is reached without TLS'),
+    url: '',
+    own: '',
+    bursts: expect.stringContaining('bursts for capacity'),
+  })
+})
+
 test('a gate says what shows that an imported run came to its end', async () => {
   const { config, cwd } = await load(
     plus('gates: { i: { import: { format: fortio, path: r/f.json, planned: 5m, exit_code: r/exit }, pass: [errors < 1%] } }'),
