@@ -16,7 +16,7 @@ import { openSession } from './compose.ts'
 import { loadConfigOf } from './config.ts'
 import type { AppContext } from './context.ts'
 import type { Arms, GatePlace } from './gates/arms.ts'
-import { type calibrateArms, keptCalibration, learnedEffect } from './gates/calibrate.ts'
+import { type calibrateArms, keptCalibration, learnedEffect, withLearned } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import { planGates } from './gates/planning.ts'
@@ -197,7 +197,7 @@ async function calibrationFor(settings: GateSettings, arms: Arms, of: Calibrated
 export async function gatePlan(options: { readonly name?: string }, context: AppContext): Promise<GatePlanDocument> {
   const config = await loadConfigOf(context)
   const names = options.name === undefined ? Object.keys(config.gates) : [gateNamed(config, options.name).name]
-  const gates = planGates(config, names)
+  const gates = planGates(await withLearned(config, openKept(context.env, config)), names)
   const bad = gates.filter(({ problems }) => problems.length > 0)
   return {
     version: 1,

@@ -2,6 +2,7 @@
 // push (load-and-gates.md, 7.2). A calibration that is there already is used again for a day; one that fails costs
 // certainty and nothing else: it never stops a rollout.
 import { randomBytes } from 'node:crypto'
+import type { Config } from '../../domain/config.ts'
 import { errorInfo, RollgateError } from '../../domain/error.ts'
 import type { Calibration } from '../../domain/evidence.ts'
 import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
@@ -63,6 +64,19 @@ export async function learnedEffect(
   const hash = calibrationHash(way, load)
   const single = ({ host, against }: KeptCalibration): boolean => !`${host}${against}`.includes('+')
   return learnedFrom((await kept.calibrations(gate.name)).filter((one) => one.settingsHash === hash && single(one)))
+}
+
+/** The same configuration, with what was learned in the place of what is only assumed. */
+export async function withLearned(config: Config, kept: Pick<Kept, 'calibrations'>): Promise<Config> {
+  const gates = await Promise.all(
+    Object.entries(config.gates).map(async ([name, gate]): Promise<[string, GateSettings]> => {
+      const { source } = gate
+      if (source.kind !== 'load') return [name, gate]
+      const learned = await learnedEffect(kept, { gate, way: source.when, load: config.loads[source.load] })
+      return [name, learned === null ? gate : { ...gate, confidence: { ...gate.confidence, hostEffect: learned.tau } }]
+    }),
+  )
+  return { ...config, gates: Object.fromEntries(gates) }
 }
 
 export const pairOf = (arms: Pick<Arms, 'canary' | 'old'>): readonly [string, string] => [arms.canary.join('+'), arms.old.join('+')]

@@ -1,11 +1,13 @@
 // How much hosts differ, learned from the calibrations that are kept: what a gate then allows for, what it says, and when
 // nothing is learned.
 import { expect, test } from 'vitest'
-import { calibrationHash, learnedEffect } from '../../../src/app/gates/calibrate.ts'
+import { calibrationHash, learnedEffect, withLearned } from '../../../src/app/gates/calibrate.ts'
 import type { KeptCalibration } from '../../../src/app/gates/kept.ts'
+import { planGates } from '../../../src/app/gates/planning.ts'
 import { judgeRequests } from '../../../src/gate/judge.ts'
 import { planGate } from '../../../src/gate/plan.ts'
 import { paced } from '../../helpers/load.ts'
+import { load as configOf, plus } from '../config/helpers.ts'
 import { clauses, evidenceOf, runSlices, settingsOf } from '../gate/helpers.ts'
 
 const load = paced(100, { duration: { atLeastMs: 30_000, atMostMs: 300_000 } })
@@ -61,4 +63,22 @@ test('a gate allows for what was learned, decides by it, and says so', async () 
   const report = verdictWith(await learned(alike))
   expect(report.verdict).toBe('pass')
   expect(report.clauses[0]?.sentence).toMatch(/: PASS at look \d of 4, \d+ s \(hosts differ by 2 %, learned from 5 pairs\)$/)
+})
+
+test('what a gate can decide is planned with what was learned', async () => {
+  const { config } = await configOf(
+    plus(
+      [
+        'loads: { l: { rate: 100/s, duration: 30s..300s, warmup: 0s, requests: [{ get: / }] } }',
+        'gates: { g: { load: l, against: { baseline: drained-peer }, calibrate: 15s, pass: [p50 <= baseline + 8%] } }',
+        '',
+      ].join('\n'),
+    ),
+  )
+  const { l } = config.loads
+  if (l === undefined) throw new Error('no load')
+  const alike = FIVE.map((one) => kept(one.host, one.against, 0, { settingsHash: calibrationHash('isolated', l) }))
+  const smallest = async (all: readonly KeptCalibration[]) =>
+    planGates(await withLearned(config, { calibrations: async () => all }), ['g'])[0]?.clauses[0]?.smallestMargin ?? Number.NaN
+  expect(await smallest(alike)).toBeLessThan(await smallest([]))
 })
