@@ -8,6 +8,7 @@ import type { Emit } from '../domain/event.ts'
 import type { Facts, ReachableHost } from '../domain/facts.ts'
 import { calibrationMs, type GateRecord, type GateSettings } from '../domain/gate.ts'
 import type { HostName } from '../domain/host.ts'
+import type { LoadSettings } from '../domain/load.ts'
 import { pastPassOf } from '../gate/past-pass.ts'
 import { clausesOf, explain, whatIf, withMargins } from '../gate/what-if.ts'
 import { reportOfGate } from '../render/report/from-gate.ts'
@@ -17,7 +18,7 @@ import { loadConfigOf } from './config.ts'
 import type { AppContext } from './context.ts'
 import { adviceFor } from './gates/advice.ts'
 import type { Arms, GatePlace } from './gates/arms.ts'
-import { type calibrateArms, keptCalibration } from './gates/calibrate.ts'
+import { type calibrateArms, keptCalibration, learnedEffect, withLearned } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import { neverAnswered, planGates } from './gates/planning.ts'
@@ -57,6 +58,7 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
       {
         ...{ session, context, emit, run, place },
         calibration: (arms) => calibrationFor(settings, arms, { session, context, emit, run, kept }),
+        learned: await learnedEffect(kept, { gate: settings, way: 'serving', load: loadOf(session.config, settings) }),
         passes: await kept.passes(settings.name),
         restart: () => null,
         approve: async (question, abort) =>
@@ -194,12 +196,15 @@ function sides(
   return { hosts: hosts.slice(0, 1), old: [last], same: true }
 }
 
+function loadOf(config: Config, { source }: GateSettings): LoadSettings | undefined {
+  return source.kind === 'load' ? config.loads[source.load] : undefined
+}
+
 type Calibrated = Pick<Parameters<typeof calibrateArms>[0], 'session' | 'context' | 'emit' | 'run' | 'kept'>
 
 async function calibrationFor(settings: GateSettings, arms: Arms, of: Calibrated) {
-  const { source } = settings
-  const load = source.kind === 'load' ? of.session.config.loads[source.load] : undefined
-  if (source.kind !== 'load' || load === undefined || calibrationMs(settings, load) === 0 || arms.old.length === 0) return null
+  const load = loadOf(of.session.config, settings)
+  if (load === undefined || calibrationMs(settings, load) === 0 || arms.old.length === 0) return null
   return keptCalibration(of.kept, { gate: settings, way: 'serving', load, arms }, new Date())
 }
 
@@ -207,7 +212,8 @@ async function calibrationFor(settings: GateSettings, arms: Arms, of: Calibrated
 export async function gatePlan(options: { readonly name?: string }, context: AppContext): Promise<GatePlanDocument> {
   const config = await loadConfigOf(context)
   const names = options.name === undefined ? Object.keys(config.gates) : [gateNamed(config, options.name).name]
-  const gates = planGates(config, names, await resultsThere(config, names, context.signal))
+  const learned = await withLearned(config, openKept(context.env, config))
+  const gates = planGates(learned, names, await resultsThere(config, names, context.signal))
   const bad = gates.filter(({ problems }) => problems.length > 0)
   return {
     version: 1,

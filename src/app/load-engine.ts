@@ -65,6 +65,7 @@ function withOptions(engine: EngineSettings, options: LoadOptions): EngineSettin
   if (options.connections !== undefined) refuse('--connections')
   if (options.warmupMs !== undefined) refuse('--warm-up')
   if (options.at !== undefined) refuse('--at')
+  if (options.http2 === true) refuse('--http2')
   if ((options.from ?? []).length > 0) refuse('--from')
   if (options.findCapacity !== undefined) refuse('--find-capacity')
   if (options.against !== undefined && !canCompare(tool)) refuse('--against')

@@ -26,6 +26,8 @@ export type Wanted = {
   readonly from?: readonly string[]
   /** Why what is sent cannot be held to a rate; null: it can. */
   readonly cannotHold: string | null
+  /** The app of `at` speaks TLS on its own port. */
+  readonly tls?: boolean
 }
 
 export type Where = {
@@ -105,6 +107,7 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
       connect: session.connect,
       signal: AbortSignal.any([context.signal, context.control.asked]),
       fromElsewhere: from.length > 0,
+      tls: wanted.tls === true || known?.settings?.tls === true,
       ...(url === null ? {} : { site: url.href }),
     })
     const [target] = targets

@@ -42,6 +42,9 @@ export type LoadOptions = {
   readonly at?: string
   /** Hosts of the configuration that send it [those of the load, else this machine]. */
   readonly from?: readonly string[]
+  readonly http2?: boolean
+  /** With `at`: the app speaks TLS on its own port. */
+  readonly tls?: boolean
   /** The closed model instead of a rate. */
   readonly connections?: number
   readonly durationMs?: number
@@ -309,6 +312,7 @@ function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): Load
     auth: null,
     timeouts: DEFAULT_TIMEOUTS,
     safety: { methods: ['GET'], abortIf: null },
+    ...(options.http2 === true ? { http2: true } : {}),
   }
 }
 
@@ -319,6 +323,7 @@ function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings 
     ...settings,
     duration: range(options.durationMs) ?? settings.duration,
     warmup: range(options.warmupMs) ?? settings.warmup,
+    ...(options.http2 === true ? { http2: true } : {}),
     ...(options.connections === undefined ? {} : { model: { kind: 'closed' as const, connections: options.connections } }),
     ...(options.ratePerSecond === undefined
       ? {}

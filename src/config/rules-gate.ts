@@ -44,6 +44,8 @@ function asked({ root, report }: RuleContext, path: Path, node: MapNode, kind: (
     if (pass !== undefined && !none) report(pass.at, pass.value.key, `has no place here: ${decidesAlone ?? 'the burn rate'} decides`)
     return
   }
+  // What compares and says nothing else has the usual margins.
+  if (kind === 'load' && node.entries.has('against')) return
   const example = kind === 'prometheus' ? 'value < 1' : 'p95 < 300ms'
   if (none) report(pass?.at ?? placeOf(root, path), keyOf(root, [...path, 'pass']), `asks nothing: add a clause such as \`${example}\``)
 }

@@ -67,6 +67,7 @@ export function evaluate(
         blocks: cutBlocks(timeline, lookPlan.blockSeconds),
         calibration,
         tau: hostEffect === 'ignore' ? 0 : hostEffect,
+        learnedFrom: plan.hostEffectPairs ?? null,
         resamples: plan.resamples,
         draw: createDraw(`${plan.seed}/${look.index}`),
         latencyDoubt: latencyDoubt(facts),

@@ -18,6 +18,8 @@ export type Finding = {
   readonly shown?: string
   /** Requests, samples, bursts it rests on. */
   readonly basis?: string
+  /** What the interval allows for beside the requests, where that was learned. */
+  readonly allowance?: string
 }
 
 /** A clause that could not be judged at all. */

@@ -10,7 +10,8 @@ export type At = { readonly look: Look | null; readonly seconds: number }
 export function sentenceOf(clause: Clause, finding: Finding, at: At | null, subject: string): string {
   const what = `${subject === '' ? '' : `${subject} `}${showMetric(clause.metric)}`
   const when = at === null ? '' : ` ${showAt(at)}`
-  const reason = finding.note === undefined ? '' : ` (${finding.note})`
+  const asides = [finding.note, finding.allowance].filter((aside) => aside !== undefined)
+  const reason = asides.length === 0 ? '' : ` (${asides.join('; ')})`
   return `${what} ${showFinding(clause, finding)}${allowed(clause, finding)}: ${verdictWords(finding)}${when}${reason}`
 }
 

@@ -31,6 +31,8 @@ export type Watch = {
   seen(): Evaluation | null
   /** When the next look is due; null: after the last of all. */
   nextLook(): Look | null
+  /** All that are planned, extensions too. */
+  readonly looks: readonly Look[]
 }
 
 export function createWatch(plan: GatePlan, calibration: Calibration | null): Watch {
@@ -55,7 +57,7 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   const warnings = startWarnings(plan, calibration, compares)
   let last: Evaluation | null = null
 
-  return { addWarmup, add, end, seen: () => last, nextLook: () => looks[0] ?? null }
+  return { addWarmup, add, end, seen: () => last, nextLook: () => looks[0] ?? null, looks: lookPlan.looks }
 
   function addWarmup(second: RawSecond, facts: Facts): GateReport | null {
     const seen = see(second)

@@ -18,6 +18,7 @@ import { createRandom } from './random.ts'
 import { fitCap, lookForRoom } from './room.ts'
 import { prepareScenarios } from './scenario.ts'
 import { createTally } from './tally.ts'
+import { readyTargets } from './targets.ts'
 import { createJudge, LIMITS } from './validity.ts'
 
 /** @throws RollgateError (from `done`) E_LOAD, E_LOAD_DATA, E_LOAD_ROOM, E_SECRET before anything is sent */
@@ -35,15 +36,16 @@ export function startClosed(plan: LoadPlan, hooks: LoadHooks): LoadRun {
 
 type Control = { end: LoadEnd | null; wish: (wish: ClosedWish) => void; endWarmup: () => void }
 
-async function run(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
+async function run(asked: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
+  const plan = { ...asked, targets: await readyTargets(asked) }
   const { settings, targets } = plan
   const { model } = settings
   if (model.kind !== 'closed') throw new RollgateError('E_BUG', 'the closed driver was given another model')
   const workers = Math.max(1, Math.min(model.workers ?? 1, model.connections, model.amount ?? model.connections))
   checkSettings(settings)
   for (const target of targets) checkTarget(settings.name, target)
-  if (workers > 1 && Object.values(settings.data).some((data) => data.order === 'once'))
-    throw new RollgateError('E_LOAD', `load "${settings.name}": rows that are used once cannot be shared by ${workers} workers`)
+  if (workers > 1 && Object.values(settings.data).some(({ order }) => order === 'once' || order === 'partition'))
+    throw new RollgateError('E_LOAD', `load "${settings.name}": rows that only one may have cannot be shared by ${workers} workers`)
   fitCap(model.connections, model.connections, targets.length, await lookForRoom())
   const cookies = await signIn(plan, hooks.signal)
   await checkCertificates(plan)

@@ -4,6 +4,7 @@
 // one request is sent once (no retry, redirects are answers), connections are kept alive and reused as a browser does,
 // bodies are read to their end and counted, certificates are checked, HTTP/1.1 unless HTTP/2 is asked for.
 import type { Duplex } from 'node:stream'
+import * as tls from 'node:tls'
 import { buildConnector, Client, Pool } from 'undici'
 import { classify as classifyPhase, type Failure } from './failures.ts'
 
@@ -175,7 +176,7 @@ function connector(options: WireOptions): buildConnector.connector {
     timeout: options.connectTimeoutMs,
     // Said aloud: an environment variable of Node would turn it off otherwise.
     rejectUnauthorized: true,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(options.ca === undefined ? {} : { secureContext: trusting(options.ca) }),
   })
   const { address, connect } = options
   const make: buildConnector.connector = (wanted, done) => {
@@ -183,6 +184,20 @@ function connector(options: WireOptions): buildConnector.connector {
     else build(address === undefined ? wanted : { ...wanted, hostname: address.host, port: String(address.port) }, done)
   }
   return options.http2 === true ? (wanted, done) => make(wanted, onlyHttp2(done)) : make
+}
+
+/** Made once for each authority: a context with all of the system's costs milliseconds, and connections are many. */
+const contexts = new Map<string, tls.SecureContext>()
+
+/** Node's own `ca` would go instead of the system's authorities, not besides them. */
+function trusting(ca: string): tls.SecureContext {
+  const known = contexts.get(ca)
+  if (known !== undefined) return known
+  // A generator on another host may run on a Node that cannot say what it trusts.
+  const usual = (tls as Partial<typeof tls>).getCACertificates?.('default') ?? tls.rootCertificates
+  const context = tls.createSecureContext({ ca: [...usual, ca] })
+  contexts.set(ca, context)
+  return context
 }
 
 /** A connection that was meant for many requests at once must not queue them one behind the other over HTTP/1.1. */

@@ -19,6 +19,7 @@ import { fitCap, lookForRoom } from './room.ts'
 import { startSampler } from './sampler.ts'
 import { prepareScenarios, type Scenario, type Scenarios } from './scenario.ts'
 import { createTally } from './tally.ts'
+import { readyTargets } from './targets.ts'
 import { startTicker } from './ticker.ts'
 import { createJudge } from './validity.ts'
 
@@ -44,8 +45,9 @@ export function startPaced(plan: LoadPlan, hooks: LoadHooks): LoadRun {
 type Control = { endWarmup: (atMs?: number) => void; stop: (end: LoadEnd) => void; wanted: LoadEnd | null }
 
 async function prepare(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
-  const { settings, targets } = plan
+  const { settings } = plan
   if (settings.model.kind !== 'paced') throw new RollgateError('E_BUG', 'the paced driver was given another model')
+  const targets = await readyTargets(plan)
   const random = createRandom(plan.seed)
   const readSecret = plan.readSecret ?? noSecret
   const scenarios = await prepareScenarios(settings, { runId: plan.runId, random, env: plan.env ?? {}, readSecret, rows: plan.rows ?? {} })

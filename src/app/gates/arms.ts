@@ -108,6 +108,7 @@ export async function reach(
   const { targets, way } = await hostTargets(hosts, {
     ...{ connect: session.connect, signal },
     fromElsewhere: (session.config.loads[source.load]?.from ?? []).length > 0,
+    tls: session.config.loads[source.load]?.tls === true,
     ...(site === undefined ? {} : { site }),
   })
   const [first, ...rest] = targets

@@ -9,6 +9,7 @@ import type { GeneratorSample } from '../../domain/load.ts'
 import type { ClauseProgress, MeasureProgress } from '../../domain/progress.ts'
 import type { Slice } from '../../domain/slice.ts'
 import { judgeRequests } from '../../gate/judge.ts'
+import type { Look } from '../../gate/looks.ts'
 import { logMargin } from '../../gate/relative.ts'
 import { resultOf } from '../../gate/report.ts'
 import { timelineOf } from '../../gate/seconds.ts'
@@ -21,7 +22,7 @@ import { createMeter } from '../meter.ts'
 export type LoadMeasuring = {
   readonly gatePlan: GatePlan
   /** Times are set here. */
-  readonly load: Omit<LoadPlan, 'warmupMs' | 'durationMs' | 'limits' | 'segmentsMs'>
+  readonly load: Omit<LoadPlan, 'warmupMs' | 'durationMs' | 'limits' | 'segmentsMs' | 'segmentCounts'>
   readonly calibration: Calibration | null
   readonly passes: readonly PastPass[]
   /** Of the probe, at the moment it is asked for. */
@@ -68,12 +69,14 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
   const pending: Slice[] = []
   let current: number | null = null
 
+  const durationMs = 1000 * gatePlan.atMostSeconds * (1 + extend)
   const run = await measuring.start(
     {
       ...measuring.load,
       // Where no time is judged nothing has to settle.
       warmupMs: margin === null ? settings.warmup.atLeastMs : settings.warmup.atMostMs,
-      durationMs: 1000 * gatePlan.atMostSeconds * (1 + extend),
+      durationMs,
+      segmentsMs: segmentsOf(watch.looks, durationMs),
       limits: OF_THE_GATE,
     },
     {
@@ -159,6 +162,12 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
     steady = found
     run.endWarmup()
   }
+}
+
+/** Whichever look decides: until then exactly as many arrivals as the rate says. */
+function segmentsOf(looks: readonly Look[], durationMs: number): readonly number[] {
+  const ends = looks.map(({ second }) => 1000 * second).filter((end) => end > 0 && end < durationMs)
+  return [...new Set([...ends, durationMs])].sort((left, right) => left - right)
 }
 
 /** Bursts come last: until then nothing of them can be judged. */

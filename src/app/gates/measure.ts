@@ -21,6 +21,7 @@ import { engineCan } from '../../drivers/engine/capabilities.ts'
 import { askPrometheus } from '../../drivers/metrics/prometheus.ts'
 import { runLocal } from '../../drivers/process.ts'
 import { answered } from '../../gate/answers.ts'
+import type { LearnedEffect } from '../../gate/calibration.ts'
 import { type Course, nextOf, STARTED } from '../../gate/course.ts'
 import { hashOf } from '../../gate/hash.ts'
 import { judge } from '../../gate/judge.ts'
@@ -40,6 +41,8 @@ export type Measuring = GateWork & {
   readonly place: GatePlace
   /** Of the very hosts that are compared; null: there is none. */
   readonly calibration: (arms: Arms) => Promise<Calibration | null>
+  /** How much hosts differ, where that is learned. */
+  readonly learned: LearnedEffect | null
   readonly passes: readonly PastPass[]
   readonly restart: () => RestartEvidence | null
   readonly approve: (question: string, signal: AbortSignal) => Promise<'yes' | 'no' | 'unanswered'>
@@ -126,6 +129,7 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
       ratePerArm: rate === null ? null : rate * arms.canary.length,
       arms: { canary: arms.canary, old: arms.old },
       seed,
+      learned: of.learned,
     })
   try {
     return await withArms(gate, source, of.place, of, signal, async (arms) => {

@@ -62,8 +62,13 @@ function contextOf(config: Config, gate: GateSettings, results: Results): Planni
   }
 }
 
-function whereProblems(config: Config, { source }: GateSettings): readonly string[] {
+function whereProblems(config: Config, { source, pass }: GateSettings): readonly string[] {
   if (source.kind !== 'load') return []
+  const plain = withoutTls(config, source)
+  if (plain !== null)
+    return [`load ${source.load} asks for HTTP/2, and ${plain} is reached without TLS: leave http2 out, or use https (tls: true for hosts)`]
+  if (config.loads[source.load]?.http2 === true && pass.some(({ metric }) => metric.kind === 'capacity'))
+    return [`load ${source.load} asks for HTTP/2, and bursts for capacity are sent by the closed model, which speaks HTTP/1.1 only`]
   if (source.at.kind === 'balancer' && config.rollout.probe === null)
     return ['at: balancer needs `rollout.probe.url`, which names the public entry; or use at: URL']
   if (source.at.kind !== 'canary') return []
@@ -72,6 +77,15 @@ function whereProblems(config: Config, { source }: GateSettings): readonly strin
   return [
     `on which port does the app of ${portless.map((host) => host.name).join(', ')} listen? Its health check has none: use health.http.port, or at: URL`,
   ]
+}
+
+/** What HTTP/2 cannot be spoken with; null: it can, or is not asked for. */
+function withoutTls(config: Config, { load: name, at }: Extract<GateSettings['source'], { kind: 'load' }>): string | null {
+  const load = config.loads[name]
+  if (load?.http2 !== true) return null
+  if (at.kind === 'canary') return load.tls === true ? null : 'a host’s own port'
+  const url = at.kind === 'url' ? at.url : config.rollout.probe?.url
+  return url === undefined || new URL(url).protocol === 'https:' ? null : new URL(url).origin
 }
 
 /** Gates that this plan measures. */

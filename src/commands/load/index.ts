@@ -38,6 +38,8 @@ export default class Load extends RollgateCommand {
       description: 'Hosts of the configuration that send it, each its share of the rate [this machine]',
       exclusive: ['connections', 'find-capacity'],
     }),
+    http2: Flags.boolean({ description: 'HTTP/2 instead of HTTP/1.1, for https', exclusive: ['connections'] }),
+    tls: Flags.boolean({ description: 'With --at: the app speaks TLS on its own port', dependsOn: ['at'] }),
     rate: Flags.string({ helpValue: 'N/s', description: 'Requests a second [10/s]', exclusive: ['connections'] }),
     connections: Flags.integer({
       helpValue: 'N',
@@ -65,7 +67,7 @@ export default class Load extends RollgateCommand {
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Load)
-    const { url, against, at, from, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
+    const { url, against, at, from, http2, tls, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
     const options = {
       ...reportOptions(flags),
       ...given({
@@ -74,6 +76,8 @@ export default class Load extends RollgateCommand {
         against,
         at,
         from,
+        http2,
+        tls,
         connections,
         thresholds,
         ratePerSecond: rateOf('--rate', flags.rate),

@@ -2,11 +2,13 @@
 // somebody else's. A machine that is too busy to send in time says INVALID, and then it is measured again.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { LoadDocument } from '../../../src/domain/document.ts'
 import { noSshd, startSshd } from '../../contract/transport/sshd.ts'
+import { certificateFor, noOpenssl } from '../../helpers/certificate.ts'
 import { startSerialServer } from '../../helpers/serial-server.ts'
 import { aPlace, documentOf, type Place, run } from './cli.ts'
 
@@ -56,6 +58,29 @@ describe('load', () => {
       { clause: 'errors < 5%', verdict: 'pass', estimate: 0, bound: 0.05 },
       { clause: 'p90 < 2s', verdict: 'pass', bound: 2000 },
     ])
+  })
+
+  test.skipIf(noOpenssl)('--http2 where the target speaks it; refused by name for http and the closed model', async () => {
+    const versions = new Set<string>()
+    const { key, cert, ca } = certificateFor('IP:127.0.0.1')
+    const secure = createSecureServer({ key, cert }, (request, response) => {
+      versions.add(request.httpVersion)
+      response.end('ok')
+    })
+    onTestFinished(() => void secure.close())
+    await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
+    await writeFile(join(place.directory, 'ca.pem'), ca)
+    const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}/`
+    const env = { NODE_EXTRA_CA_CERTS: join(place.directory, 'ca.pem') }
+    const result = await run(['load', '--url', url, '--http2', '--rate', '20/s', '--duration', '1s', '--exit-zero', '--json'], place, {
+      env,
+    })
+    // Whether this machine was in time is not what is asked here.
+    expect(documentOf(result).targets, result.stderr).toMatchObject([{ offered: 20, done: 20, errors: {} }])
+    expect(versions).toEqual(new Set(['2.0']))
+    const plain = await load('--http2', '--duration', '1s')
+    expect(documentOf(plain)).toMatchObject({ exitCode: 2, error: { code: 'E_LOAD', message: expect.stringContaining('without TLS') } })
+    expect(await load('--http2', '--connections', '2')).toMatchObject({ code: 2 })
   })
 
   test('fails what does not hold, with exit 7', async () => {

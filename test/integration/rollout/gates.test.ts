@@ -101,6 +101,38 @@ test('what the restarts lost is a clause: none lost passes, and the probe must h
   expect(gate?.clauses[0]).toMatchObject({ clause: 'restart.lost = 0', source: 'probe', verdict: 'pass' })
 })
 
+test('a restart that loses requests fails the gate, and the sentence says after which step they were lost', PATIENCE, async () => {
+  const world = await aFleet(2, {}, true)
+  await world.project.setProbe(true)
+  withGate(world, '{ load: visits, at: balancer, pass: [restart.lost = 0], on_invalid: { retry: 3 } }')
+  // Nobody takes the host out of rotation before it is restarted: its app dies at once on SIGTERM, and is away until the new one
+  // listens. The probe alone would allow for that.
+  const { configFile } = world.project
+  const text = readFileSync(configFile, 'utf8')
+    .replace(/^balancer:\n( .*\n)+/m, 'balancer: { kind: none }\n')
+    .replace(/(probe: .* rate: 20\/s) \}/, '$1, max_failed: 10000 }')
+    .replace(/(probe: .* rate: )20/, '$1100')
+  writeFileSync(configFile, text)
+  const result = await world.run('ada', 'deploy')
+  expect(result, result.stderr).toMatchObject({
+    exitCode: 7,
+    document: {
+      outcome: 'rolled-back',
+      error: { code: 'E_GATE_FAILED' },
+      gates: [{ name: 'g', verdict: 'fail', clauses: [{ clause: 'restart.lost = 0', source: 'probe', verdict: 'fail' }] }],
+    },
+  })
+  const lost = /\d+ requests? lost \([a-z, ]+\) \d+ ms after the restart of web-1 began: the drain was too short/
+  const [gate] = result.document.gates as readonly {
+    readonly clauses: readonly { readonly estimate: number; readonly sentence: string }[]
+  }[]
+  expect(gate?.clauses[0]?.estimate).toBeGreaterThan(0)
+  expect(gate?.clauses[0]?.sentence).toMatch(/FAIL .*\d+ requests? lost \([a-z, ]+\)/)
+  expect(result.stderr).toMatch(/probe: 1 request lost \(/)
+  expect(JSON.stringify((result.document.probe as { readonly losses: unknown }).losses)).toMatch(lost)
+  expect(await releases(world)).toEqual(['r1', 'r1'])
+})
+
 test('Ctrl-C while a gate measures ends it at once; the rollout is whole, and resume measures afresh', PATIENCE, async () => {
   const world = await aFleet(2)
   withGate(world, '{ command: "[ -f go ] || sleep 120" }')

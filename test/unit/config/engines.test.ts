@@ -43,6 +43,7 @@ describe('a load that another tool runs', () => {
     ['workers of k6', engine('k6: a.js, workers: 3'), 'belongs to Locust'],
     ['requests beside it', engine('k6: a.js', ', requests: [{ get: / }]'), 'no place beside `engine`'],
     ['a rate beside it', engine('k6: a.js', ', rate: 5/s'), 'no place beside `engine`'],
+    ['HTTP/2 beside it', engine('k6: a.js', ', http2: true'), 'no place beside `engine`'],
     ['a script like an option', engine('k6: -x.js'), 'begins with "-"'],
     [
       'a comparison with Locust',
@@ -54,6 +55,36 @@ describe('a load that another tool runs', () => {
     ['a misspelt key', engine('k6: a.js, worker: 3'), 'worker'],
   ])('%s is a problem', async (_, text, says) => {
     expect(JSON.stringify(await problemsOf(text))).toContain(says.replaceAll('"', '\\"'))
+  })
+})
+
+test('HTTP/2 is refused when a gate is planned, where nothing speaks TLS or the closed model would send', async () => {
+  const { config } = await load(
+    plus(
+      [
+        'rollout: { probe: { url: "http://shop.example.com/", rate: 1/s } }',
+        'loads:',
+        '  plain: { rate: 100/s, http2: true, requests: [{ get: / }] }',
+        '  secure: { rate: 100/s, http2: true, tls: true, requests: [{ get: / }] }',
+        'gates:',
+        '  hosts: { load: plain, pass: [errors < 5%] }',
+        '  entry: { load: plain, at: balancer, pass: [errors < 5%] }',
+        '  url: { load: plain, at: "https://127.0.0.1:1", pass: [errors < 5%] }',
+        '  own: { load: secure, pass: [errors < 5%] }',
+        '  bursts: { load: secure, against: { baseline: drained-peer }, pass: [capacity >= 95% of baseline] }',
+        '',
+      ].join('\n'),
+    ),
+  )
+  const problems = Object.fromEntries(
+    planGates(config, Object.keys(config.gates), new Map()).map((gate) => [gate.gate, gate.problems.join('; ')]),
+  )
+  expect(problems).toEqual({
+    hosts: expect.stringContaining('a host’s own port is reached without TLS'),
+    entry: expect.stringContaining('http://shop.example.com is reached without TLS'),
+    url: '',
+    own: '',
+    bursts: expect.stringContaining('bursts for capacity'),
   })
 })
 
