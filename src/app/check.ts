@@ -10,8 +10,6 @@ import { readCapacities } from './capacity-store.ts'
 import { hostItems } from './check-host.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
-import { withLearned } from './gates/calibrate.ts'
-import { openKept } from './gates/kept.ts'
 import { planGates } from './gates/planning.ts'
 import { resultsThere } from './gates/planning-results.ts'
 import { look, type Selection } from './rollout.ts'
@@ -32,7 +30,7 @@ export async function check(options: Selection, context: AppContext): Promise<Ch
       ...balancers.flatMap((found) => found.items),
       ...memberItems(session, facts),
       ...(await carryItems(session, facts, context)),
-      ...(await gateItems(session, context)),
+      ...(await gateItems(session, context.signal)),
     ]
     return checkDocument(items, unreachable)
   } finally {
@@ -51,11 +49,10 @@ function checkDocument(items: readonly CheckItem[], unreachable: boolean): Check
 }
 
 /** Can they be decided in the time they are given? A gate that no step asks for refuses nothing, and is only warned of. */
-async function gateItems({ config }: Session, { env, signal }: AppContext): Promise<readonly CheckItem[]> {
+async function gateItems({ config }: Session, signal: AbortSignal): Promise<readonly CheckItem[]> {
   const asked = new Set(gatesIn(config.rollout.steps))
   const names = Object.keys(config.gates)
-  const learned = await withLearned(config, openKept(env, config))
-  return planGates(learned, names, await resultsThere(config, names, signal)).flatMap(
+  return planGates(config, names, await resultsThere(config, names, signal)).flatMap(
     ({ gate, problems, warnings }): readonly CheckItem[] => {
       const level = asked.has(gate) ? 'problem' : 'warning'
       const fix = `rollgate gate plan ${gate}   (what each clause needs)`

@@ -20,8 +20,6 @@ import { explainPlan } from '../plan/explain.ts'
 import { openSession, rolloutPorts } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { problemsOf, rolloutDocument } from './documents.ts'
-import { withLearned } from './gates/calibrate.ts'
-import { openKept } from './gates/kept.ts'
 import { gateRefusals, gatesOf, planGates } from './gates/planning.ts'
 import { resultsThere } from './gates/planning-results.ts'
 import { homeDirectory } from './home.ts'
@@ -238,8 +236,7 @@ export async function planFor(
   const built = buildPlan({ config, configHash, facts, basedOn: factsDigest(facts), intent, only, skipGates })
   if (built.refusals.length > 0) return { ...built, warnings: [] }
   const names = gatesOf(built.plan)
-  const learned = await withLearned(config, openKept(context.env, config))
-  const gates = planGates(learned, names, await resultsThere(config, names, context.signal))
+  const gates = planGates(config, names, await resultsThere(config, names, context.signal))
   return {
     plan: built.plan,
     refusals: [...checkPlan(built.plan), ...gateRefusals(gates)],
