@@ -8,7 +8,7 @@ const DURATION = /^\d{1,6}(ms|s|m|h)$/
 
 export default class Load extends RollgateCommand {
   static override description =
-    'Sends requests at a rate (open model: latency counts from the moment a request was due, so a stall shows) or over a number of connections (closed model), and judges the thresholds with their uncertainty. Exit 0 passed, 7 not met, 8 cannot say, 11 not a measurement. An address that is not this machine is asked about, and gets 50 requests/s at most unless a rate is given.'
+    'Sends requests at a rate (open model: latency counts from the moment a request was due, so a stall shows) or over a number of connections (closed model), and judges the thresholds with their uncertainty. Exit 0 passed, 7 not met, 8 cannot say, 11 not a measurement. An address that is not this machine is asked about, and gets 50 requests/s at most unless a rate is given; connections without a rate are refused there.'
   static override examples = [
     'rollgate load --url http://127.0.0.1:8080/ --rate 100/s --duration 30s',
     'One from the configuration, at its own site:\nrollgate load checkout -e staging --url https://staging.example.com/',

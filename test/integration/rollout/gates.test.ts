@@ -40,13 +40,22 @@ test(
 )
 
 test(
-  'a gate of a host that cannot be trusted, where the policy is to wait: the canary stays out until somebody says yes',
+  'a gate of a host that cannot be trusted, where the policy is to wait: the canary stays out until somebody says yes; and nobody loads a stranger unasked',
   PATIENCE,
   async () => {
     const world = await aFleet(2)
-    const gate = '{ load: visits, at: "http://127.0.0.1:9", when: isolated, pass: [errors < 20%], on_invalid: { retry: 0, then: pause } }'
-    withGate(world, gate)
-    const paused = await world.run('ada', 'deploy')
+    // Somebody else's address, and data that are not there: it is asked about, and gets nothing.
+    const load = 'nothing: { rate: 20/s, duration: 3s, data: { d: { csv: none.csv } }, requests: [{ get: "/{{ d.id }}" }] }'
+    withGate(
+      world,
+      '{ load: nothing, at: "http://192.0.2.2", when: isolated, pass: [errors < 20%], on_invalid: { retry: 0, then: pause } }',
+    )
+    const { configFile } = world.project
+    writeFileSync(configFile, readFileSync(configFile, 'utf8').replace('\nloads:\n', `\nloads:\n  ${load}\n`))
+    const unasked = await world.run('ada', 'deploy')
+    expect(unasked, unasked.stderr).toMatchObject({ exitCode: 2, document: { outcome: 'refused', error: { code: 'E_ANSWER_NEEDED' } } })
+    expect(await world.status('web-1')).toBe('UP')
+    const paused = await world.run('ada', 'deploy', '--yes')
     expect(paused, paused.stderr).toMatchObject({
       exitCode: 8,
       document: { outcome: 'paused', gates: [{ batch: 'isolated', verdict: 'invalid' }] },
@@ -55,7 +64,8 @@ test(
     expect(await world.status('web-2')).toBe('UP')
     const status = await world.run('bob', 'status')
     expect(status.document.unfinished).toMatchObject({ phase: expect.stringContaining('paused') })
-    const promoted = await world.run('bob', 'promote')
+    expect(await world.run('bob', 'resume')).toMatchObject({ exitCode: 2, document: { error: { code: 'E_ANSWER_NEEDED' } } })
+    const promoted = await world.run('bob', 'promote', '--yes')
     expect(promoted, promoted.stderr).toMatchObject({ exitCode: 0, document: { outcome: 'succeeded' } })
     expect(await releases(world)).toEqual(['r2', 'r2'])
   },
