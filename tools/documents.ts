@@ -220,6 +220,8 @@ export const documents = {
     validity: object({ sendLagP99Ms: nullable(number), cpu: nullable(number), reasons: list(text) }),
     warnings: list(text),
     measuredMs: nullable(number),
+    run: text,
+    evidence: nullable(text),
   }),
   gate: document('gate', {
     ...base,
@@ -235,6 +237,7 @@ export const documents = {
     warnings: list(text),
     look: nullable(look()),
     stoppedBy: words('look', 'errors', 'hard-stop', 'end', 'distrust'),
+    cold: nullable(coldPhase()),
     discarded: list(discarded()),
     evidence: nullable(text),
   }),
@@ -294,6 +297,7 @@ export const documents = {
     verdict: verdictWord(),
     sentence: text,
     file: nullable(text),
+    files: list(text),
   }),
   selftest: document('load selftest', {
     ...base,
@@ -389,7 +393,7 @@ function clauseResults() {
         look: nullable(count),
         sentence: text,
       },
-      { note: text },
+      { note: text, shown: text, se: number },
     ),
   )
 }
@@ -408,6 +412,10 @@ function plannedClause() {
 
 function look() {
   return object({ at: count, of: count, seconds: number })
+}
+
+function coldPhase() {
+  return object({ firstSuccessSecond: nullable(count), steadySecond: nullable(count), failures: count, arrivals: count })
 }
 
 function discarded() {

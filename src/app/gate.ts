@@ -128,7 +128,7 @@ function gateDocument(
     outcome: verdict,
     ...(exitCode === 0 ? {} : { error: errorOf(settings, record) }),
     ...{ gate: report.gate, run, verdict, reason, decision: more.decision },
-    ...{ targets, clauses, validity, warnings, look: at, stoppedBy, discarded, evidence: more.evidence },
+    ...{ targets, clauses, validity, warnings, look: at, stoppedBy, cold: report.cold ?? null, discarded, evidence: more.evidence },
   }
 }
 

@@ -16,7 +16,7 @@ import { reportOfLoad } from '../render/report/from-load.ts'
 import { keepCapacity } from './capacity-store.ts'
 import type { AppContext } from './context.ts'
 import { type LoadOptions, type There, VERDICT_EXITS } from './load.ts'
-import { aboutLoad } from './load-record.ts'
+import { aboutLoad, keepLoad, keepSlices } from './load-record.ts'
 import { brokenBy, canBeSeen } from './load-seen.ts'
 import { writeReports } from './reports.ts'
 import { STRANGER_RATE } from './strangers.ts'
@@ -75,9 +75,12 @@ export async function findCapacity(wanted: CapacityOptions, search: Search, cont
   if (last === null) throw new RollgateError('E_BUG', 'a search without a step')
   const found = run.found()
   const warnings = await remember(found, clauses, search, context)
-  const document = documentOf({ found, clauses, steps, last, warnings, search })
-  // The page shows the step that held at the highest rate, and all of them as a list.
-  const data = reportOfLoad(document, aboutLoad(options, { ...last, where, clauses }, context), last.slices, last.samples)
+  // Of all steps the one that held at the highest rate is kept whole; of the others what they came to.
+  const evidence = await keepSlices(context.env, last)
+  const document = { ...documentOf({ found, clauses, steps, last, warnings, search }), evidence }
+  const about = aboutLoad(options, { ...last, where, clauses }, context)
+  await keepLoad(evidence, { version: 1, document, about })
+  const data = reportOfLoad(document, about, last.slices, last.samples)
   await writeReports({ data, document, options }, context, emit)
   return document
 }

@@ -12,7 +12,7 @@ import { reportOfImport } from '../render/report/from-import.ts'
 import type { AppContext } from './context.ts'
 import type { LoadOptions } from './load.ts'
 import { judgedImport, refuseUnsupported } from './load-import.ts'
-import { loadWords } from './load-record.ts'
+import { keepImport, loadWords } from './load-record.ts'
 import { type EngineLoad, type Wanted, whereTo } from './load-where.ts'
 import { writeReports } from './reports.ts'
 import { heldEngine, spared, unheldEngine } from './strangers.ts'
@@ -41,7 +41,7 @@ export async function engineLoad(options: LoadOptions, { known, clauses, runId, 
     },
   })
   const { evidence, reading, exitCode } = run
-  const document: LoadDocument = {
+  const judged: LoadDocument = {
     ...judgedImport('load', evidence, reading),
     ...{ run: runId, seed: '', measuredMs: reading.measuredMs ?? run.durationMs, evidence: null },
     source: {
@@ -51,6 +51,7 @@ export async function engineLoad(options: LoadOptions, { known, clauses, runId, 
   }
   const title = `load ${settings.name}`
   const about = { title, id: runId, at: startedAt, rollgate: context.version, words: ['load', ...loadWords(options)] }
+  const document = await keepImport(context.env, judged, { evidence, about })
   await writeReports({ data: reportOfImport(document, evidence, about), document, options }, context, emit)
   return document
 }

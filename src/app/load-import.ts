@@ -1,6 +1,7 @@
 // The result of another load tool, judged as our own would be. What a file cannot say is an error before anything is judged:
 // a p99 that is in no file must not become a number from somewhere. Careful to take nothing on trust: a run is whole only with
 // evidence, and a file that cannot be read is no measurement.
+import { randomBytes } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Clause, isRelative } from '../domain/clause.ts'
@@ -18,6 +19,7 @@ import { cleanText } from '../util/text.ts'
 import type { AppContext } from './context.ts'
 import { NOT_ENOUGH } from './gates/advice.ts'
 import { VERDICT_EXITS } from './load.ts'
+import { keepImport } from './load-record.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { createTelling } from './telling.ts'
 import { thresholdOf } from './thresholds.ts'
@@ -65,9 +67,10 @@ export async function loadImport(options: ImportOptions, context: AppContext): P
     throw error
   })
   if (reading.requests > 0) refuseUnsupported(clauses, evidence)
-  const document = documentOf(options, evidence, reading)
+  const run = randomBytes(4).toString('hex')
   const { emit } = createTelling('import', context.renderers, () => new Date())
-  const about = { title: 'import', id: evidence.format, at: new Date().toISOString(), rollgate: context.version, words: wordsOf(options) }
+  const about = { title: 'import', id: run, at: new Date().toISOString(), rollgate: context.version, words: wordsOf(options) }
+  const document = await keepImport(context.env, documentOf(options, evidence, reading, run), { evidence, about })
   await writeReports({ data: reportOfImport(document, evidence, about), document, options }, context, emit)
   return document
 }
@@ -101,7 +104,7 @@ export function refuseUnsupported(
   })
 }
 
-function documentOf(options: ImportOptions, evidence: ImportEvidence, reading: Reading): ImportDocument {
+function documentOf(options: ImportOptions, evidence: ImportEvidence, reading: Reading, run: string): ImportDocument {
   return {
     ...judgedImport('load import', evidence, reading),
     source: {
@@ -111,7 +114,7 @@ function documentOf(options: ImportOptions, evidence: ImportEvidence, reading: R
       exitCode: options.exitCode ?? null,
       plannedMs: options.plannedMs ?? reading.plannedMs,
     },
-    measuredMs: reading.measuredMs,
+    ...{ measuredMs: reading.measuredMs, run, evidence: null },
   }
 }
 

@@ -1,13 +1,17 @@
 // What is kept of a load test beside its slices, so that its report can be made again later: the document and what was
 // asked for. In the state folder, readable by its owner only; no secret is in it.
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clause } from '../domain/clause.ts'
-import type { LoadDocument } from '../domain/document.ts'
+import type { ImportDocument, LoadDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
+import type { ImportEvidence } from '../domain/evidence.ts'
+import type { GeneratorSample } from '../domain/load.ts'
 import type { ReportData } from '../domain/report.ts'
+import type { Slice } from '../domain/slice.ts'
 import type { LoadPlan, LoadResult } from '../load/plan.ts'
-import { readStore } from '../load/store.ts'
+import { openStore, readStore } from '../load/store.ts'
+import { type ImportAbout, reportOfImport } from '../render/report/from-import.ts'
 import { type LoadAbout, reportOfLoad } from '../render/report/from-load.ts'
 import { withoutQuery } from '../render/report/words.ts'
 import { quote } from '../util/shell.ts'
@@ -17,6 +21,14 @@ import type { LoadOptions } from './load.ts'
 import type { Where } from './load-where.ts'
 
 export type LoadRecord = { readonly version: 1; readonly document: LoadDocument; readonly about: LoadAbout }
+
+/** What another tool measured: its result is all there is, so there is one file. */
+export type ImportRecord = {
+  readonly version: 2
+  readonly document: ImportDocument | LoadDocument
+  readonly evidence: ImportEvidence
+  readonly about: ImportAbout
+}
 
 /** `$XDG_STATE_HOME/rollgate/loads`. */
 export function loadsFolder(env: Readonly<Record<string, string | undefined>>): string {
@@ -34,6 +46,58 @@ export async function keepLoad(slices: string | null, record: LoadRecord): Promi
   }
 }
 
+/** @returns the same document, saying where it is kept; null where nothing can be kept */
+export async function keepImport<D extends ImportDocument | LoadDocument>(
+  env: AppContext['env'],
+  document: D,
+  { evidence, about }: Pick<ImportRecord, 'evidence' | 'about'>,
+): Promise<D> {
+  const folder = loadsFolder(env)
+  const path = join(folder, `${about.id}.json`)
+  const kept = { ...document, evidence: path }
+  const record: ImportRecord = { version: 2, document: kept, evidence, about }
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    await writeFile(path, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+    return kept
+  } catch {
+    return { ...document, evidence: null }
+  }
+}
+
+/** Slices of a run that is over. @returns where they are; null where nothing can be kept */
+export async function keepSlices(env: AppContext['env'], { plan, slices, samples, result }: Finished): Promise<string | null> {
+  const path = await evidencePath(env, plan.runId)
+  if (path === null) return null
+  try {
+    const store = await openStore(path, plan)
+    for (const slice of slices) store.addSlice(slice)
+    for (const sample of samples) store.addSample(sample)
+    await store.close(result)
+    return path
+  } catch {
+    return null
+  }
+}
+
+type Finished = {
+  readonly plan: LoadPlan
+  readonly slices: readonly Slice[]
+  readonly samples: readonly GeneratorSample[]
+  readonly result: LoadResult
+}
+
+/** null where nothing can be kept: the measurement goes on without. */
+export async function evidencePath(env: AppContext['env'], runId: string): Promise<string | null> {
+  const folder = loadsFolder(env)
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    return join(folder, `${runId}.ndjson`)
+  } catch {
+    return null
+  }
+}
+
 /** Runs that a report can be made of, the newest first. */
 export async function keptLoads(folder: string): Promise<readonly { readonly id: string; readonly atMs: number }[]> {
   const names = await readdir(folder).catch(() => [])
@@ -45,14 +109,15 @@ export async function keptLoads(folder: string): Promise<readonly { readonly id:
 }
 
 /** @throws RollgateError E_STATE_VERSION, E_LOAD_DATA */
-export async function readLoad(folder: string, id: string): Promise<{ readonly data: ReportData; readonly document: LoadDocument }> {
+export async function readLoad(folder: string, id: string): Promise<ReportData> {
   const path = join(folder, `${id}.json`)
   const record = parseRecord(await readFile(path, 'utf8'), path)
+  if (record.version === 2) return reportOfImport(record.document, record.evidence, record.about)
   const { slices, samples } = await readStore(join(folder, `${id}.ndjson`))
-  return { data: reportOfLoad(record.document, record.about, slices, samples), document: record.document }
+  return reportOfLoad(record.document, record.about, slices, samples)
 }
 
-function parseRecord(text: string, path: string): LoadRecord {
+function parseRecord(text: string, path: string): LoadRecord | ImportRecord {
   const cut = (cause: unknown): RollgateError => new RollgateError('E_LOAD_DATA', `${path} is not the record of a load test`, { cause })
   let value: unknown
   try {
@@ -61,9 +126,9 @@ function parseRecord(text: string, path: string): LoadRecord {
     throw cut(cause)
   }
   if (typeof value !== 'object' || value === null || !('version' in value)) throw cut(null)
-  if (value.version !== 1) throw new RollgateError('E_STATE_VERSION', `${path} was written by a newer version`)
-  // Written by `keepLoad`, version checked.
-  return value as LoadRecord
+  if (value.version !== 1 && value.version !== 2) throw new RollgateError('E_STATE_VERSION', `${path} was written by a newer version`)
+  // Written by `keepLoad` or `keepImport`, version checked.
+  return value as LoadRecord | ImportRecord
 }
 
 export type Ran = {

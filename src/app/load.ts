@@ -2,8 +2,6 @@
 // of a gate and are judged by the same engine; without any the run only has to be a measurement. Careful whom it is
 // pointed at: what is neither loopback nor asked for is asked about, and held to a low rate.
 import { randomBytes } from 'node:crypto'
-import { mkdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Clause } from '../domain/clause.ts'
 import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
@@ -22,7 +20,7 @@ import { NOT_ENOUGH } from './gates/advice.ts'
 import type { From } from './load-from.ts'
 import { judgeRun, type Measured } from './load-judge.ts'
 import { loadPasses } from './load-passes.ts'
-import { aboutLoad, keepLoad, loadsFolder, slowOf } from './load-record.ts'
+import { aboutLoad, evidencePath, keepLoad, slowOf } from './load-record.ts'
 import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
@@ -134,7 +132,7 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
 
 /** Sends, keeps the evidence in the state folder, tells what it sees. @throws RollgateError E_CANCELLED when it was interrupted */
 async function measure(plan: LoadPlan, from: From | null, clauses: readonly Clause[], context: AppContext, emit: Emit): Promise<Measured> {
-  const path = await evidencePath(context, plan.runId)
+  const path = await evidencePath(context.env, plan.runId)
   const store = path === null ? null : await openStore(path, plan)
   const slices: Slice[] = []
   const samples: GeneratorSample[] = []
@@ -189,17 +187,6 @@ async function measure(plan: LoadPlan, from: From | null, clauses: readonly Clau
 async function startHereOrThere(plan: LoadPlan, from: From | null, hooks: LoadHooks): Promise<LoadRun> {
   if (from === null) return startLoad(plan, hooks)
   return (await import('./load-from.ts')).startFrom(plan, hooks, from)
-}
-
-/** null where nothing can be kept: the measurement goes on without. */
-async function evidencePath(context: AppContext, runId: string): Promise<string | null> {
-  const folder = loadsFolder(context.env)
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-    return join(folder, `${runId}.ndjson`)
-  } catch {
-    return null
-  }
 }
 
 type Judged = {

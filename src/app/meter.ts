@@ -136,7 +136,7 @@ function targetProgress(name: string, total: Total, inFlight: number, slowAboveM
   return {
     ...{ name, offered, sent, done, inFlight },
     errors: { ...errors },
-    ...{ p50Ms: finite(quantile(recent, 0.5, failed)), p95Ms: finite(quantile(recent, 0.95, failed)) },
+    ...{ p50Ms: quantile(recent, 0.5, failed), p95Ms: quantile(recent, 0.95, failed) },
     slow: slowAboveMs === null || offered === 0 ? null : slow / offered,
   }
 }
@@ -145,8 +145,9 @@ function clauseProgress(clause: Clause, canary: Total, old: Total | null): Claus
   const { metric, limit } = clause
   const shown = { id: clause.text, clause: clause.text, mode: clause.mode, low: null, high: null, verdict: null }
   if (limit.against === 'bound') {
-    const [estimate, unit] = absolute(metric, canary)
-    return { ...shown, unit, estimate, bound: limit.value }
+    const [seen, unit] = absolute(metric, canary)
+    const estimate = finite(seen)
+    return { ...shown, unit, estimate, bound: limit.value, ...(seen === Number.POSITIVE_INFINITY ? { shown: '> timeout' } : {}) }
   }
   if (limit.against === 'baseline' && old !== null) {
     const [margin] = limit.margins
@@ -171,7 +172,7 @@ function clauseProgress(clause: Clause, canary: Total, old: Total | null): Claus
 function absolute(metric: Clause['metric'], total: Total): readonly [number | null, ClauseProgress['unit']] {
   switch (metric.kind) {
     case 'quantile':
-      return [finite(quantile(total.response, metric.q, total.failed)), 'ms']
+      return [quantile(total.response, metric.q, total.failed), 'ms']
     case 'max':
       return [longest(total.response), 'ms']
     case 'errors':

@@ -1,16 +1,20 @@
 // The page of a past rollout, load test or gate, from what this machine keeps. An id may be shortened as long as it is the only
 // one; without any it is the newest.
-import { resolve } from 'node:path'
+import { extname, resolve } from 'node:path'
 import type { ReportDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { ReportData } from '../domain/report.ts'
+import { junitOf } from '../render/report/junit.ts'
+import { metricsOf } from '../render/report/metrics.ts'
 import { reportPage } from '../render/report/page.ts'
+import { summaryOf } from '../render/report/summary.ts'
 import { when } from '../render/words.ts'
 import { cleanText } from '../util/text.ts'
 import type { AppContext } from './context.ts'
 import { keptGates, readGate } from './gate-record.ts'
 import { keptLoads, loadsFolder, readLoad } from './load-record.ts'
-import { replace } from './reports.ts'
+import { intervalLog, percentileTables } from './report-histograms.ts'
+import { replace, sliceLines } from './reports.ts'
 import { keptRollouts, readRollout } from './rollout-record.ts'
 
 export type ReportCommandOptions = {
@@ -28,21 +32,54 @@ const LISTED = 8
 export async function report(options: ReportCommandOptions, context: AppContext): Promise<ReportDocument> {
   const kept = choose(options.id, await everything(context))
   const data = await kept.read()
-  const page = reportPage(data)
   const { id, kind, title, verdict, sentence } = data
   const document = { version: 1, command: 'report', exitCode: 0, outcome: 'ok', id, kind, title, verdict, sentence } as const
   if (options.out === '-') {
-    context.stdout(page.trimEnd())
-    return { ...document, file: null }
+    context.stdout(reportPage(data).trimEnd())
+    return { ...document, file: null, files: [] }
   }
   const file = options.out ?? `rollgate-${id}.html`
-  const path = resolve(context.cwd, file)
-  await replace(path, page).catch((error: unknown) => {
-    throw new RollgateError('E_USAGE', `--out ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
+  const made = formsOf(data, resolve(context.cwd, file))
+  for (const { path, content } of made)
+    await replace(path, content).catch((error: unknown) => {
+      throw new RollgateError('E_USAGE', `--out ${file} cannot be written: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      })
     })
+  const files = made.map(({ path }) => path)
+  return { ...document, file: files[0] ?? null, files }
+}
+
+type Form = { readonly path: string; readonly content: string | Iterable<string> }
+
+/** What the end of the name asks for; anything else is the page. @throws RollgateError E_USAGE where there is nothing of that kind */
+function formsOf(data: ReportData, path: string): readonly Form[] {
+  switch (extname(path)) {
+    case '.md':
+      return [{ path, content: summaryOf(data) }]
+    case '.xml':
+      return [{ path, content: junitOf(data, { inconclusiveAs: 'skipped' }) }]
+    case '.prom':
+      return [{ path, content: metricsOf(data) }]
+    case '.ndjson':
+      return [{ path, content: sliceLines(data) }]
+    case '.hlog':
+      return timed(data, [{ path, content: intervalLog(data) }])
+    case '.hgrm':
+      return timed(
+        data,
+        percentileTables(data).map(({ suffix, text }) => ({ path: path.replace(/\.hgrm$/, `${suffix}.hgrm`), content: text })),
+      )
+    default:
+      return [{ path, content: reportPage(data) }]
+  }
+}
+
+function timed(data: ReportData, forms: readonly Form[]): readonly Form[] {
+  if (percentileTables(data).length > 0) return forms
+  throw new RollgateError('E_USAGE', `${data.title} has no times of single seconds: there is nothing for HdrHistogram`, {
+    hints: ['--out report.html'],
   })
-  return { ...document, file: path }
 }
 
 async function everything(context: AppContext): Promise<readonly Kept[]> {
@@ -51,7 +88,7 @@ async function everything(context: AppContext): Promise<readonly Kept[]> {
   const [loads, rollouts] = await Promise.all([keptLoads(folder), keptRollouts(env)])
   const gates = await keptGates(env, new Set(rollouts.map(({ id }) => id)))
   return [
-    ...loads.map(({ id, atMs }): Kept => ({ id, kind: 'load', atMs, read: async () => (await readLoad(folder, id)).data })),
+    ...loads.map(({ id, atMs }): Kept => ({ id, kind: 'load', atMs, read: () => readLoad(folder, id) })),
     ...rollouts.map(
       (rollout): Kept => ({
         id: rollout.id,

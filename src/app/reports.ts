@@ -4,7 +4,7 @@
 // names are written, each beside its place and then renamed over it, so that a link is replaced and never followed.
 import { randomBytes } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { access, appendFile, constants, mkdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { access, appendFile, constants, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -19,6 +19,7 @@ import { reportPage } from '../render/report/page.ts'
 import { gatesSummary, summaryOf } from '../render/report/summary.ts'
 import { cleanText } from '../util/text.ts'
 import type { AppContext } from './context.ts'
+import { intervalLog, percentileTables } from './report-histograms.ts'
 
 export type ReportOptions = {
   /** A folder. */
@@ -125,7 +126,13 @@ export async function writeReports({ data, document, options }: Finished, contex
   if (summary !== '' && page !== '') await attempt('the summary of the job was not written', () => done(appendFile(summary, `${page}\n`)))
 }
 
-/** `report.html`, `report.json` (the document of --json), `junit.xml`, `summary.md`, `metrics.prom`, `slices.ndjson`. */
+/** Percentile tables of another run, which may have had other arms. */
+const OURS = /^response(-\d+)?(-baseline)?\.hgrm$/
+
+/**
+ * `report.html`, `report.json` (the document of --json), `junit.xml`, `summary.md`, `metrics.prom`, `slices.ndjson`, and for
+ * tools of HdrHistogram `response.hlog` and `response.hgrm`.
+ */
 async function writeFolder(folder: string, { data, document, options }: Finished): Promise<void> {
   await mkdir(folder, { recursive: true, mode: FOLDER_MODE })
   await replace(join(folder, 'report.html'), reportPage(data))
@@ -134,10 +141,15 @@ async function writeFolder(folder: string, { data, document, options }: Finished
   await replace(join(folder, 'summary.md'), summaryOf(data))
   await replace(join(folder, 'metrics.prom'), metricsOf(data))
   await replace(join(folder, 'slices.ndjson'), sliceLines(data))
+  await replace(join(folder, 'response.hlog'), intervalLog(data))
+  const tables = percentileTables(data).map(({ suffix, text }) => ({ name: `response${suffix}.hgrm`, text }))
+  for (const { name, text } of tables) await replace(join(folder, name), text)
+  for (const name of await readdir(folder))
+    if (OURS.test(name) && !tables.some((table) => table.name === name)) await rm(join(folder, name))
 }
 
 /** One slice a line, with the measurement that it belongs to. */
-function* sliceLines(data: ReportData): Generator<string> {
+export function* sliceLines(data: ReportData): Generator<string> {
   for (const { name, where, slices } of data.measurements)
     for (const slice of slices) yield `${JSON.stringify({ measurement: name, where, ...slice })}\n`
 }

@@ -9,7 +9,8 @@ import { Flags } from './oclif.ts'
 export const reportFlags = {
   report: Flags.string({
     helpValue: 'DIR',
-    description: 'Write report.html, report.json, junit.xml, summary.md, metrics.prom and slices.ndjson into this folder',
+    description:
+      'Write report.html, report.json, junit.xml, summary.md, metrics.prom, slices.ndjson and histograms (response.hlog, .hgrm) into this folder',
   }),
   metrics: Flags.string({ helpValue: 'FILE', description: 'Write metrics for the node exporter into this file' }),
   'push-gateway': Flags.string({ helpValue: 'URL', description: 'Push metrics to this Prometheus push gateway' }),

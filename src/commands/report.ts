@@ -10,10 +10,15 @@ export default class Report extends RollgateCommand {
     'The newest:\nrollgate report',
     'rollgate report 46430f',
     'Into a file:\nrollgate report 46430f00 --out report.html',
+    'Percentiles, for tools of HdrHistogram:\nrollgate report 46430f00 --out response.hgrm',
   ]
   static override args = { id: Args.string({ description: 'Of a rollout, a load test or a gate; its beginning will do [the newest]' }) }
   static override flags = {
-    out: Flags.string({ helpValue: 'FILE', description: 'Where to; - for stdout [rollgate-ID.html]' }),
+    out: Flags.string({
+      helpValue: 'FILE',
+      description:
+        'Where to; - for stdout [rollgate-ID.html]. Its end says what it is: .md, .xml (JUnit), .prom, .ndjson (slices), .hlog and .hgrm (HdrHistogram), else the page',
+    }),
   }
 
   async run(): Promise<void> {

@@ -2,7 +2,7 @@
 // same documents, so the two can never disagree.
 import type { BalancerHealth } from './balancer.ts'
 import type { ErrorInfo } from './error.ts'
-import type { ClauseResult, GateRecord, GateReport } from './gate.ts'
+import type { ClauseResult, ColdPhase, GateRecord, GateReport } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { HostPhase } from './ledger.ts'
 import type { TargetSummary } from './load.ts'
@@ -251,16 +251,18 @@ export type LoadDocument = BaseDocument & {
   /** The file with its slices; null where nothing could be kept. */
   readonly evidence: string | null
   /** Of `--find-capacity`: the highest rate at which the thresholds held, and how it was found. */
-  readonly capacity?: {
-    /** null: not even the lowest rate held, or could be sent. */
-    readonly ratePerSecond: number | null
-    /** It can take more than this machine could send, or than was asked for. */
-    readonly atLeast: boolean
-    readonly thresholds: readonly string[]
-    readonly steps: readonly CapacityStep[]
-  }
+  readonly capacity?: CapacityFound
   /** Another tool ran it, and its result was imported. */
   readonly source?: ImportDocument['source']
+}
+
+export type CapacityFound = {
+  /** null: not even the lowest rate held, or could be sent. */
+  readonly ratePerSecond: number | null
+  /** It can take more than this machine could send, or than was asked for. */
+  readonly atLeast: boolean
+  readonly thresholds: readonly string[]
+  readonly steps: readonly CapacityStep[]
 }
 
 export type CapacityStep = {
@@ -295,6 +297,10 @@ export type ImportDocument = BaseDocument & {
   readonly warnings: readonly string[]
   /** null: the file does not say. */
   readonly measuredMs: number | null
+  /** What `report` takes. */
+  readonly run: string
+  /** The file with what was read; null where nothing could be kept. */
+  readonly evidence: string | null
 }
 
 /** `gate` alone, against the live fleet. */
@@ -312,6 +318,8 @@ export type GateDocument = BaseDocument & {
   readonly warnings: readonly string[]
   readonly look: GateReport['look']
   readonly stoppedBy: GateReport['stoppedBy']
+  /** How the new release began; null: there was no warm-up. */
+  readonly cold: ColdPhase | null
   /** Measurements that were thrown away, and why. */
   readonly discarded: GateRecord['discarded']
   /** The file that the verdict can be worked out from again; null where nothing could be kept. */
@@ -397,6 +405,8 @@ export type ReportDocument = BaseDocument & {
   readonly sentence: string
   /** null: it went to stdout. */
   readonly file: string | null
+  /** All that was written: percentiles of two releases are two files. */
+  readonly files: readonly string[]
 }
 
 export type SelftestDocument = BaseDocument & {

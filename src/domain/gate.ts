@@ -151,6 +151,10 @@ export type ClauseResult = {
   /** One sentence with the numbers: `canary p95 +3.1 % (-0.8 to +7.2), allowed +15 %: PASS at look 2 of 4, 120 s`. */
   readonly sentence: string
   readonly note?: string
+  /** Where a number cannot say it: `> timeout`, a quantile that falls on a failure. */
+  readonly shown?: string
+  /** Of a comparison of times: the standard error of the logarithm of the ratio, which `low` and `high` come from. */
+  readonly se?: number
 }
 
 /** What stopped it. */
@@ -173,6 +177,21 @@ export type GateReport = {
   readonly targets: readonly TargetSummary[]
   /** Worth a person's attention, whatever the verdict: clauses that only warn, hidden retries, no calibration. */
   readonly warnings: readonly string[]
+  /** Of requests: seconds until it was decided. What was seen later is in the slices, and counts nowhere. */
+  readonly measuredSeconds?: number
+  /** Of requests: how the new release began; absent: there was no warm-up. */
+  readonly cold?: ColdPhase
+}
+
+/** The cold phase as numbers of its own. Seconds since the first request. */
+export type ColdPhase = {
+  /** In which one was answered well for the first time; null: not in all the run. */
+  readonly firstSuccessSecond: number | null
+  /** null: it did not settle during the warm-up, or nobody looked. */
+  readonly steadySecond: number | null
+  /** Until it was steady, else in the whole warm-up. */
+  readonly failures: number
+  readonly arrivals: number
 }
 
 /** Everything a rollout keeps of a gate: attempts that were discarded, and the one that counts. */
@@ -185,4 +204,29 @@ export type GateRecord = {
   readonly report: GateReport
   /** When the first second of its slices was, ISO 8601; absent where no load was sent. */
   readonly startedAt?: string
+  /** In a rollout: what each new host showed, clause by clause that compares times. */
+  readonly effects?: readonly ClauseEffects[]
+  /** What all stages of the rollout so far say together; absent or empty: this is the first. */
+  readonly stages?: readonly StageEstimate[]
+}
+
+export type HostEffect = {
+  readonly host: string
+  /** Log ratio to the old release on that host, after its calibration. */
+  readonly theta: number
+  readonly se: number
+}
+
+export type ClauseEffects = { readonly clause: string; readonly hosts: readonly HostEffect[] }
+
+/** How much slower the release is, over the hosts of several stages: ratios, with an interval of 95 %. */
+export type StageEstimate = {
+  readonly clause: string
+  readonly stages: number
+  readonly hosts: number
+  readonly estimate: number
+  readonly low: number
+  readonly high: number
+  /** Hosts that differ from all others by more than chance allows. */
+  readonly oddHosts: readonly string[]
 }

@@ -11,7 +11,7 @@ export type TargetProgress = {
   readonly done: number
   readonly errors: Readonly<Partial<Record<FailureClass, number>>>
   readonly inFlight: number
-  /** Of the last ten complete seconds, from the intended time; null: nothing yet, or it falls on a failure. */
+  /** Of the last ten complete seconds, from the intended time; Infinity: it falls on a failure; null: nothing yet. */
   readonly p50Ms: number | null
   readonly p95Ms: number | null
   /** Share of arrivals slower than what counts as slow; null: nobody said what that is. */
@@ -19,7 +19,7 @@ export type TargetProgress = {
 }
 
 /** `low` and `high` are those of the last look; null before the first. `verdict`: what it would be now; null: nobody can say yet. */
-export type ClauseProgress = Pick<ClauseResult, 'id' | 'clause' | 'mode' | 'unit' | 'estimate' | 'low' | 'high' | 'bound'> & {
+export type ClauseProgress = Pick<ClauseResult, 'id' | 'clause' | 'mode' | 'unit' | 'estimate' | 'low' | 'high' | 'bound' | 'shown'> & {
   readonly verdict: ClauseResult['verdict'] | null
 }
 

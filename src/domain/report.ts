@@ -1,8 +1,9 @@
 // A report as data: what a page, a JUnit file, a job summary and metrics are made from, so that they can never disagree.
 // Numbers and names as they were measured; how they look is decided in render/report. No secret is in it: addresses are
 // shown without their queries.
+import type { CapacityFound } from './document.ts'
 import type { GateVerdict } from './event.ts'
-import type { ClauseResult, GateRecord, StoppedBy } from './gate.ts'
+import type { ClauseResult, ColdPhase, GateRecord, StoppedBy } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { GeneratorSample, TargetSummary } from './load.ts'
 import type { ReleaseId } from './release.ts'
@@ -30,6 +31,8 @@ export type ReportMeasurement = {
   readonly targets: readonly TargetSummary[]
   /** Which targets are new and old; `old` is empty where nothing was compared. */
   readonly arms: { readonly canary: readonly string[]; readonly old: readonly string[] }
+  /** When the first second of its slices was, ISO 8601; null: when the run began, as far as anybody knows. */
+  readonly startedAt: string | null
   /** Everything of the run, warm-up included. */
   readonly slices: readonly Slice[]
   readonly samples: readonly GeneratorSample[]
@@ -41,6 +44,12 @@ export type ReportMeasurement = {
   readonly look: { readonly at: number; readonly of: number; readonly seconds: number } | null
   readonly stoppedBy: StoppedBy | null
   readonly measuredSeconds: number
+  /** In the seconds of the slices: from here on came what was seen after the verdict, which counts nowhere; null: nothing did. */
+  readonly decidedAt: number | null
+  /** Of a search for the capacity; null: it was none. */
+  readonly capacity: CapacityFound | null
+  /** How the new release began; null: nobody warmed it up, or nobody looked. */
+  readonly cold: ColdPhase | null
   readonly validity: {
     readonly sendLagP99Ms: number | null
     readonly cpu: number | null

@@ -16,6 +16,8 @@ export type Finding = {
   readonly isOnlyShown?: string
   /** Where a number cannot say it: `> timeout`. */
   readonly shown?: string
+  /** Of a ratio of times: the standard error of its logarithm. */
+  readonly se?: number
   /** Requests, samples, bursts it rests on. */
   readonly basis?: string
   /** What the interval allows for beside the requests, where that was learned. */

@@ -1,12 +1,13 @@
 // Evidence → verdict: pure, and the same for a gate that has just ended and for one that is explained a year later. Request
 // evidence is fed to the same watch that judged it live. A gate that measured nothing can never pass, whatever it rests on.
 import type { Evidence, RequestEvidence } from '../domain/evidence.ts'
-import type { GateReport, GateSettings } from '../domain/gate.ts'
+import type { ColdPhase, GateReport, GateSettings } from '../domain/gate.ts'
 import { judgeApproval, judgeCommand } from './answers.ts'
 import type { Facts } from './evaluate.ts'
 import { judgeImport } from './imports.ts'
 import { judgePrometheus } from './prometheus.ts'
-import { measuredSeconds, warmupSeconds } from './seconds.ts'
+import { measuredSeconds, timelineOf, warmupSeconds } from './seconds.ts'
+import { coldPhase } from './steady.ts'
 import { createWatch } from './watch.ts'
 
 /** @param gate its name and clauses; for request evidence the plan's own are used */
@@ -28,6 +29,11 @@ export function judge(gate: Pick<GateSettings, 'name' | 'pass'>, evidence: Evide
 }
 
 export function judgeRequests(evidence: RequestEvidence): GateReport {
+  const cold = coldOf(evidence)
+  return { ...watched(evidence), ...(cold === null ? {} : { cold }) }
+}
+
+function watched(evidence: RequestEvidence): GateReport {
   const { plan } = evidence
   const watch = createWatch(plan, evidence.calibration)
   const facts: Facts = evidence
@@ -48,3 +54,10 @@ export function judgeRequests(evidence: RequestEvidence): GateReport {
 
 /** A brake that was pulled in the very second of a look is not passed over: what it stopped never passes. */
 const mayStand = (report: GateReport, { aborted }: Facts): boolean => aborted === null || report.verdict === 'fail'
+function coldOf({ slices, plan, steady }: RequestEvidence): ColdPhase | null {
+  const warmup = timelineOf(slices, plan.arms, 'warmup').length
+  if (warmup === 0) return null
+  const all = slices.map((slice) => ({ ...slice, warmup: false }))
+  const canary = timelineOf(all, plan.arms).map((second) => second?.canary ?? { arrivals: 0, failures: 0 })
+  return coldPhase(canary, warmup, steady?.afterSeconds ?? null)
+}

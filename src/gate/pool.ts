@@ -1,14 +1,8 @@
 // Evidence of several hosts, from one stage or from all so far (load-and-gates.md, 8.4), put together with random effects:
 // the release's own effect is told apart from what single hosts add to it. Careful about a bad host: it must not make the
 // release look bad, and a bad release must not hide as one bad host.
+import type { HostEffect } from '../domain/gate.ts'
 import { chiSquareTail, normalLimit } from './distributions.ts'
-
-export type HostEffect = {
-  readonly host: string
-  /** Log ratio to the old release on that host, after its calibration. */
-  readonly theta: number
-  readonly se: number
-}
 
 export type Pooled = {
   /** Of the release, over all hosts. */

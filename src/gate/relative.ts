@@ -91,6 +91,7 @@ function judgeRatio(ratio: LogRatio, margins: readonly Margin[], of: Comparison,
   const finding: Finding = {
     ...{ unit: 'ratio', estimate: finite(Math.expm1(theta)), low: finite(Math.expm1(judged.low)), high: finite(Math.expm1(judged.high)) },
     ...{ bound, state: judged.state, basis },
+    ...(Number.isFinite(se) ? { se } : {}),
     ...(ratio.canaryFails ? { shown: '> timeout' } : {}),
     ...(of.learnedFrom === null ? {} : { allowance: `hosts differ by ${percent(of.tau)}, learned from ${of.learnedFrom} pairs` }),
   }

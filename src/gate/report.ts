@@ -43,11 +43,12 @@ export function reportOf(
       [...plan.arms.canary, ...plan.arms.old],
     ),
     warnings: [...warnings, ...ownWarnings(evaluation.judgements, at, subjectOf(plan))],
+    measuredSeconds: seconds.length,
   }
 }
 
 export function resultOf({ clause, finding, counts }: Judgement, at: At | null, subject: string): ClauseResult {
-  const { unit, estimate, low, high, bound, note } = finding
+  const { unit, estimate, low, high, bound, note, shown, se } = finding
   return {
     id: clause.text
       .toLowerCase()
@@ -59,6 +60,8 @@ export function resultOf({ clause, finding, counts }: Judgement, at: At | null, 
     ...{ unit, estimate, low, high, bound, verdict: verdictOf(finding.state), look: at?.look?.index ?? null },
     sentence: sentenceOf(clause, finding, at, clause.metric.kind === 'restart.lost' ? '' : subject),
     ...(note === undefined ? {} : { note }),
+    ...(shown === undefined ? {} : { shown }),
+    ...(se === undefined ? {} : { se }),
   }
 }
 

@@ -4,6 +4,7 @@
 // many programs do not settle.
 
 import type { Steadiness } from '../domain/evidence.ts'
+import type { ColdPhase } from '../domain/gate.ts'
 import { cutBlocks, type Timeline } from './blocks.ts'
 import { lnBlockQuantile } from './bootstrap.ts'
 import { blockDifferences } from './calibration.ts'
@@ -55,24 +56,20 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2
 }
 
-/** The cold phase as numbers of its own. Seconds since the first request; null: it did not happen. */
-export type ColdPhase = {
-  readonly firstSuccessSecond: number | null
-  readonly steadySecond: number | null
-  readonly failures: number
-  readonly arrivals: number
-}
-
 /**
- * @param seconds of the warm-up and what came after, from the first request on
- * @param steadySecond when steadiness was found
+ * The cold phase of the new release, told apart from what is measured.
+ *
+ * @param seconds of the new release from the first request on: the warm-up, and what came after
+ * @param warmupSeconds how many of them were warm-up
+ * @param steadySecond when steadiness was found; null: it was not
  */
 export function coldPhase(
   seconds: readonly { readonly arrivals: number; readonly failures: number }[],
+  warmupSeconds: number,
   steadySecond: number | null,
 ): ColdPhase {
   const first = seconds.findIndex((second) => second.arrivals > second.failures)
-  const cold = seconds.slice(0, steadySecond ?? seconds.length)
+  const cold = seconds.slice(0, steadySecond ?? warmupSeconds)
   return {
     firstSuccessSecond: first < 0 ? null : first,
     steadySecond,

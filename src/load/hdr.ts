@@ -20,21 +20,22 @@ export type HdrInterval = {
   readonly tag?: string
 }
 
-/** @param startedAt milliseconds since the epoch */
-export function hdrLog(intervals: readonly HdrInterval[], startedAt: number): string {
+/** What an interval log begins with. @param startedAt milliseconds since the epoch */
+export function* hdrLogHead(startedAt: number): Generator<string> {
   const started = (startedAt / 1000).toFixed(3)
-  const head = [
-    '#[Logged with rollgate]',
-    '#[Histogram log format version 1.3]',
-    `#[StartTime: ${started} (seconds since epoch), ${new Date(startedAt).toISOString()}]`,
-    '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"',
-  ]
-  const lines = intervals.map(({ startSeconds, lengthSeconds, histogram, tag }) => {
-    const fields = [startSeconds.toFixed(3), lengthSeconds.toFixed(3), (highestOf(histogram) / 1000).toFixed(3), encode(histogram)]
-    // A comma would end the tag.
-    return `${tag === undefined ? '' : `Tag=${tag.replace(/[,\s]/g, '_')},`}${fields.join(',')}`
-  })
-  return `${[...head, ...lines].join('\n')}\n`
+  yield '#[Logged with rollgate]\n'
+  yield '#[Histogram log format version 1.3]\n'
+  yield `#[StartTime: ${started} (seconds since epoch), ${new Date(startedAt).toISOString()}]\n`
+  // Both: older readers know only the first, and take what is small for seconds since it.
+  yield `#[BaseTime: ${started} (seconds since epoch)]\n`
+  yield '"StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram"\n'
+}
+
+/** One interval, in milliseconds where it says how long something took. */
+export function hdrLogLine({ startSeconds, lengthSeconds, histogram, tag }: HdrInterval): string {
+  const fields = [startSeconds.toFixed(3), lengthSeconds.toFixed(3), (highestOf(histogram) / 1000).toFixed(3), encode(histogram)]
+  // A comma would end the tag.
+  return `${tag === undefined ? '' : `Tag=${tag.replace(/[,\s]/g, '_')},`}${fields.join(',')}\n`
 }
 
 /** Milliseconds, as `hdr-plot` and its like read them. */

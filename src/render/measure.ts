@@ -1,5 +1,6 @@
 // A measurement while it runs: for a terminal a line for each target and one for each clause, with a bar that shows the
 // interval against the margin; for a pipe the same in one line. Names come from configurations and are cleaned.
+import type { TargetSummary } from '../domain/load.ts'
 import type { ClauseProgress, MeasureProgress, TargetProgress } from '../domain/progress.ts'
 import type { Style } from './style.ts'
 import { fitTo, padEnd, padStart, textWidth } from './width.ts'
@@ -120,8 +121,8 @@ function clauseLine(clause: ClauseProgress, all: readonly ClauseProgress[], colu
   return fitTo(`  ${sign} ${title}${bar}  ${numbers}${mode}`, columns)
 }
 
-function clauseNumbers({ estimate, low, high, unit }: ClauseProgress): string {
-  if (estimate === null) return '-'
+function clauseNumbers({ estimate, low, high, unit, shown: words }: ClauseProgress): string {
+  if (estimate === null) return words === undefined ? '-' : oneLine(words, 40)
   const show = (value: number): string => shown(value, unit)
   if (low === null && high === null) return show(estimate)
   if (low === null) return `${show(estimate)} (at most ${show(high ?? estimate)})`
@@ -159,9 +160,22 @@ export function intervalBar(
   return cells.join('')
 }
 
+/** @param ms Infinity: it falls on a failure, and failures are slower than any answer; null: not known */
 export function time(ms: number | null): string {
   if (ms === null) return '-'
+  if (ms === Number.POSITIVE_INFINITY) return '> timeout'
   return ms >= 10_000 ? `${(ms / 1_000).toFixed(1)} s` : `${ms >= 100 ? ms.toFixed(0) : ms.toFixed(1)} ms`
+}
+
+const QUANTILES = { p50: 0.5, p90: 0.9, p95: 0.95, p99: 0.99 } as const
+
+/** Quantiles of a target. Failures are slower than any answer: one that falls on them has no number, and says so. */
+export function quantileWords(target: TargetSummary, names: readonly (keyof typeof QUANTILES)[]): readonly string[] {
+  const all = Object.values(target.errors).reduce((sum, count) => sum + count, target.done)
+  return names.map((name) => {
+    const ms = target[`${name}Ms`]
+    return time(ms === null && all > 0 && Math.ceil(QUANTILES[name] * all) > target.done ? Number.POSITIVE_INFINITY : ms)
+  })
 }
 
 const share = (value: number): string => `${trim((value * 100).toFixed(value >= 0.1 ? 1 : 2))} %`

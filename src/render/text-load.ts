@@ -1,13 +1,15 @@
 // A load test as people read it: a line for each target, a line for each clause with its numbers, and whether the numbers
 // can be believed.
-import type { ImportDocument, LoadDocument, ReportDocument, ScenarioDocument, SelftestDocument } from '../domain/document.ts'
+import type { GateDocument, ImportDocument, LoadDocument, ReportDocument, ScenarioDocument, SelftestDocument } from '../domain/document.ts'
+import { quantileWords, time } from './measure.ts'
+import { CAPACITY_OUTCOMES, coldWords } from './report/words.ts'
 import type { Style } from './style.ts'
 import { table } from './table.ts'
 import { number, oneLine } from './words.ts'
 
 const SIGNS = { pass: '✔', fail: '✖', inconclusive: '?', invalid: '!' } as const
 
-export function loadText(document: LoadDocument | ImportDocument, style: Style): readonly string[] {
+export function loadText(document: LoadDocument | ImportDocument | GateDocument, style: Style): readonly string[] {
   const { verdict, reason, targets, clauses, warnings } = document
   const paint = verdict === 'pass' ? style.green : verdict === 'fail' ? style.red : style.yellow
   return [
@@ -16,6 +18,7 @@ export function loadText(document: LoadDocument | ImportDocument, style: Style):
     ...(targets.length === 0 ? [] : ['', ...targetLines(targets, style)]),
     ...('capacity' in document && document.capacity !== undefined ? ['', ...capacityLines(document.capacity, style)] : []),
     ...(clauses.length === 0 ? [] : ['', ...clauses.map((clause) => `  ${SIGNS[clause.verdict]} ${oneLine(clause.sentence, 300)}`)]),
+    ...('cold' in document && document.cold !== null ? ['', `  cold start: ${coldWords(document.cold)}`] : []),
     ...warnings.map((warning) => `  ${style.yellow('!')} ${oneLine(warning, 300)}`),
     '',
     style.dim(`  ${endLine(document)}`),
@@ -32,18 +35,17 @@ function targetLines(targets: LoadDocument['targets'], style: Style): readonly s
     number(target.done),
     target.rps.toFixed(1),
     failures(target.errors),
-    ...[target.p50Ms, target.p95Ms, target.p99Ms, target.maxMs].map(ms),
+    ...quantileWords(target, ['p50', 'p95', 'p99']),
+    time(target.maxMs),
   ])
   return table(columns, rows, style)
 }
 
-const OUTCOMES = { holds: '✔ holds', breaks: '✖ breaks', saturated: '! not sent in time' } as const
-
 function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity']>, style: Style): readonly string[] {
   const rows = steps.map((step) => [
     `${number(step.ratePerSecond)}/s`,
-    `${OUTCOMES[step.outcome]}${step.confirm ? ', looked at again' : ''}`,
-    ...[ms(step.p50Ms), ms(step.p95Ms), number(step.failed)],
+    `${CAPACITY_OUTCOMES[step.outcome]}${step.confirm ? ', looked at again' : ''}`,
+    ...[time(step.p50Ms), time(step.p95Ms), number(step.failed)],
     oneLine(step.reason, 100),
   ])
   const right = { align: 'right' } as const
@@ -51,12 +53,9 @@ function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity
   return [...table([...columns, { title: '' }], rows, style), ...thresholds.map((text) => `  as long as ${oneLine(text, 100)}`)]
 }
 
-function endLine(document: LoadDocument | ImportDocument): string {
-  if (document.source !== undefined) return sourceLine(document.source, document.measuredMs)
-  return 'run' in document ? runLine(document) : ''
-}
-
-function runLine({ validity, run }: LoadDocument): string {
+function endLine(document: LoadDocument | ImportDocument | GateDocument): string {
+  const { run, validity } = document
+  if ('source' in document && document.source !== undefined) return `${sourceLine(document.source, document.measuredMs)}; run ${run}`
   return `${validity.sendLagP99Ms === null ? '' : `sent within ${validity.sendLagP99Ms.toFixed(1)} ms of the due moment (p99); `}run ${run}`
 }
 
@@ -75,17 +74,20 @@ export function scenarioText(document: ScenarioDocument): readonly string[] {
 }
 
 /** What a page is about, and where it is. */
-export function reportText({ title, verdict, sentence, file }: ReportDocument, style: Style): readonly string[] {
+export function reportText({ title, verdict, sentence, file, files }: ReportDocument, style: Style): readonly string[] {
   // The page itself went to stdout.
   if (file === null) return []
-  return [`${oneLine(title, 200)}: ${SIGNS[verdict]} ${oneLine(sentence, 300)}`, `  ${style.bold(oneLine(file, 1_000))}`]
+  return [
+    `${oneLine(title, 200)}: ${SIGNS[verdict]} ${oneLine(sentence, 300)}`,
+    ...files.map((one) => `  ${style.bold(oneLine(one, 1_000))}`),
+  ]
 }
 
 export function selftestText(document: SelftestDocument, style: Style): readonly string[] {
   const rows = document.steps.map((step) => [
     `${number(step.ratePerSecond)}/s`,
     step.valid ? style.green('✔ in time') : style.yellow('! not in time'),
-    ms(step.sendLagP99Ms),
+    time(step.sendLagP99Ms),
     step.cpu === null ? '' : `${Math.round(step.cpu * 100)} %`,
     oneLine(step.reasons.join('; '), 200),
   ])
@@ -105,9 +107,4 @@ export function selftestText(document: SelftestDocument, style: Style): readonly
 function failures(errors: LoadDocument['targets'][number]['errors']): string {
   const all = Object.entries(errors).filter(([, count]) => count > 0)
   return all.length === 0 ? '0' : all.map(([name, count]) => `${number(count)} ${oneLine(name, 40)}`).join(', ')
-}
-
-function ms(value: number | null): string {
-  if (value === null) return '-'
-  return value >= 10_000 ? `${(value / 1000).toFixed(1)} s` : `${value >= 100 ? value.toFixed(0) : value.toFixed(1)} ms`
 }

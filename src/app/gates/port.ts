@@ -3,7 +3,7 @@
 // stages said, so that a bad host is told apart from a bad release.
 import { errorInfo } from '../../domain/error.ts'
 import type { Calibration, RestartEvidence } from '../../domain/evidence.ts'
-import { calibrationMs, type GateReport, type GateSettings } from '../../domain/gate.ts'
+import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
 import type { HostName } from '../../domain/host.ts'
 import type { LoadSettings } from '../../domain/load.ts'
 import type { Plan } from '../../domain/plan.ts'
@@ -26,7 +26,7 @@ import {
 } from './calibrate.ts'
 import { openKept } from './kept.ts'
 import { CANNOT, measureGate } from './measure.ts'
-import { type StageEffects, sayStages, stageEffects } from './stages.ts'
+import { openStages } from './stages.ts'
 
 export type GatePorts = Pick<Ports, 'gate' | 'calibrate'>
 
@@ -41,7 +41,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
   const kept = openKept(context.env, session.config)
   const calibrations = new Map<string, Calibration>()
   const together = new Map<string, { readonly hosts: readonly HostName[]; readonly slices: readonly Slice[]; readonly seed: string }>()
-  const stages: StageEffects[] = []
+  const stages = openStages(kept, run)
   let last: Promise<unknown> = Promise.resolve()
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
     const turn = last.then(work, work)
@@ -103,7 +103,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
     gate: (name, at, signal) =>
       inTurn(async () => {
         const gate = gateNamed(session.config.gates, name)
-        const { record, decision } = await measureGate(
+        const { record: measured, decision } = await measureGate(
           gate,
           {
             ...of,
@@ -115,11 +115,9 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
           },
           signal,
         )
-        const { evidence } = record
-        const effects = evidence.kind === 'requests' ? stageEffects(record.report, evidence, at.hosts) : null
-        if (effects !== null) stages.push(effects)
-        const report: GateReport = { ...record.report, warnings: [...record.report.warnings, ...sayStages(stages)] }
-        await kept.record(run, { ...record, report })
+        const record = await stages.add(measured)
+        const { evidence, report } = record
+        await kept.record(run, record)
         for (const warning of report.warnings) of.emit({ type: 'notice', message: `gate ${name}: ${warning}` })
         const pass = evidence.kind === 'requests' ? pastPassOf(report, evidence, new Date().toISOString()) : null
         if (pass !== null) await kept.addPass(name, pass)

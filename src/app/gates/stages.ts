@@ -1,39 +1,35 @@
-// Evidence over the stages of a rollout (load-and-gates.md, 8.4): each gate that compared says how much slower its hosts
-// are; put together with random effects this tells a bad host from a bad release.
-import type { RequestEvidence } from '../../domain/evidence.ts'
-import type { GateReport } from '../../domain/gate.ts'
-import type { HostName } from '../../domain/host.ts'
-import { type HostEffect, pool } from '../../gate/pool.ts'
+// What the stages of a rollout showed so far, kept with the evidence of the rollout: whoever resumes it on this machine goes on
+// with what was seen before. On another machine it begins again, as calibrations do.
+import type { ClauseEffects, GateRecord } from '../../domain/gate.ts'
+import { effectsOf, poolStages, stageWords } from '../../gate/stages.ts'
+import type { Kept } from './kept.ts'
 
-/** Of one gate: by clause, what its hosts showed. */
-export type StageEffects = { readonly clauses: ReadonlyMap<string, HostEffect> }
-
-/** Of a one-sided limit at about 95 %: nearer than that the levels of a look do not matter here. */
-const Z = 1.645
-
-/** null: it compared no times. */
-export function stageEffects(report: GateReport, evidence: RequestEvidence, hosts: readonly HostName[]): StageEffects | null {
-  const clauses = new Map<string, HostEffect>()
-  const host = evidence.plan.arms.canary.join(', ') || hosts.join(', ')
-  for (const { clause, unit, estimate, high } of report.clauses) {
-    if (unit !== 'ratio' || estimate === null || high === null) continue
-    const theta = Math.log1p(estimate)
-    clauses.set(clause, { host, theta, se: (Math.log1p(high) - theta) / Z })
-  }
-  return clauses.size === 0 ? null : { clauses }
+export type Stages = {
+  /** @returns the record with what this stage showed, and with all stages of this gate together */
+  add(record: GateRecord): Promise<GateRecord>
 }
 
-/** One sentence for each clause that several stages measured. */
-export function sayStages(stages: readonly StageEffects[]): readonly string[] {
-  if (stages.length < 2) return []
-  const names = new Set(stages.flatMap(({ clauses }) => [...clauses.keys()]))
-  return [...names].flatMap((name) => {
-    const effects = stages.flatMap(({ clauses }) => clauses.get(name) ?? [])
-    const pooled = effects.length < 2 ? null : pool(effects)
-    if (pooled === null) return []
-    const at = (theta: number): string => `${theta < 0 ? '' : '+'}${(100 * Math.expm1(theta)).toFixed(1)} %`
-    const interval = `${at(pooled.theta - 1.96 * pooled.se)} to ${at(pooled.theta + 1.96 * pooled.se)}`
-    const odd = pooled.oddHosts.length === 0 ? '' : `; ${pooled.oddHosts.join(', ')} differs from the others: look at that host`
-    return [`over ${effects.length} stages, ${name}: ${at(pooled.theta)} (${interval})${odd}`]
-  })
+export function openStages(kept: Pick<Kept, 'records'>, run: string): Stages {
+  const byGate = new Map<string, (readonly ClauseEffects[])[]>()
+  let known: Promise<void> | null = null
+  const remember = ({ gate, effects = [] }: GateRecord): void => {
+    if (effects.length > 0) byGate.set(gate, [...(byGate.get(gate) ?? []), effects])
+  }
+  const earlier = async (): Promise<void> => {
+    // A record that cannot be read costs certainty, never the gate.
+    for (const { record } of await kept.records(run).catch(() => [])) remember(record)
+  }
+  return {
+    async add(record) {
+      known ??= earlier()
+      await known
+      const { evidence, report } = record
+      const effects = evidence.kind === 'requests' ? effectsOf(report, evidence) : []
+      if (effects.length === 0) return record
+      const whole = { ...record, effects }
+      remember(whole)
+      const stages = poolStages(byGate.get(record.gate) ?? [])
+      return { ...whole, stages, report: { ...report, warnings: [...report.warnings, ...stages.map(stageWords)] } }
+    },
+  }
 }

@@ -25,9 +25,9 @@ export function clauseCharts(clauses: readonly ClauseResult[], isDoubted: boolea
 /** Does the clause ask for at least so much? Then what is allowed lies to the right. */
 const asksForMore = (clause: string): boolean => />/.test(clause)
 
-function bar({ clause, estimate, low, high, bound, unit }: ClauseResult): string {
+function bar({ clause, estimate, low, high, bound, unit, shown: words }: ClauseResult): string {
   const points = [estimate, low, high, bound].filter((value): value is number => value !== null && Number.isFinite(value))
-  if (estimate === null || points.length === 0) return '<p class="quiet">not measured</p>'
+  if (estimate === null || points.length === 0) return `<p class="quiet">${escapeMarkup(words ?? 'not measured', 40)}</p>`
   const isDifference = unit === 'ratio' || unit === 'points'
   const [from, to] = endsOf(points, { estimate, bound, isDifference, asksForMore: asksForMore(clause) })
   const at = (value: number): number => Math.max(0, Math.min(1, (value - from) / (to - from)))
@@ -84,7 +84,7 @@ export function clauseTable(clauses: readonly ClauseResult[]): string {
     `<td class="n">${value === null ? '-' : escapeMarkup(shown(value, unit))}</td>`
   const rows = clauses.map(
     (clause) =>
-      `<tr><th scope="row"><code>${escapeMarkup(clause.clause, 200)}</code></th><td>${VERDICT_SIGNS[clause.verdict]} ${VERDICT_WORDS[clause.verdict]}</td>${cell(clause.estimate, clause.unit)}${cell(clause.low, clause.unit)}${cell(clause.high, clause.unit)}${cell(clause.bound, clause.unit)}<td>${clause.mode}</td><td>${clause.source}</td><td class="n">${clause.look ?? '-'}</td><td>${escapeMarkup(clause.note ?? '')}</td></tr>`,
+      `<tr><th scope="row"><code>${escapeMarkup(clause.clause, 200)}</code></th><td>${VERDICT_SIGNS[clause.verdict]} ${VERDICT_WORDS[clause.verdict]}</td>${clause.estimate === null && clause.shown !== undefined ? `<td class="n">${escapeMarkup(clause.shown, 40)}</td>` : cell(clause.estimate, clause.unit)}${cell(clause.low, clause.unit)}${cell(clause.high, clause.unit)}${cell(clause.bound, clause.unit)}<td>${clause.mode}</td><td>${clause.source}</td><td class="n">${clause.look ?? '-'}</td><td>${escapeMarkup(clause.note ?? '')}</td></tr>`,
   )
   return `<h3>Clauses</h3><div class="wide"><table><thead><tr><th scope="col">clause</th><th scope="col">verdict</th><th scope="col" class="n">estimate</th><th scope="col" class="n">low</th><th scope="col" class="n">high</th><th scope="col" class="n">limit</th><th scope="col">mode</th><th scope="col">source</th><th scope="col" class="n">look</th><th scope="col">note</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>`
 }

@@ -4,7 +4,7 @@ import type { Evidence, PrometheusAnswer, RequestEvidence } from '../../domain/e
 import type { GateRecord } from '../../domain/gate.ts'
 import type { ReportData, ReportFact, ReportMarker, ReportMeasurement } from '../../domain/report.ts'
 import { many } from '../words.ts'
-import { slowAbove, warmupMarkers } from './from-slices.ts'
+import { firstMeasured, slowAbove, warmupMarkers } from './from-slices.ts'
 
 export type GateAbout = {
   /** The run's or the rollout's. */
@@ -57,7 +57,13 @@ export function measurementOf(record: GateRecord, about: Pick<GateAbout, 'marker
     timed: evidence.kind === 'import' ? 'tool' : 'due',
     markers: [...warmupMarkers(slices), ...lookMarkers(record), ...(about.markers ?? [])].toSorted((a, b) => a.second - b.second),
     slowAboveMs: slowAbove(asked, calibrated),
-    measuredSeconds: secondsOf(evidence),
+    ...{
+      measuredSeconds: secondsOf(record),
+      decidedAt: decidedAt(record),
+      cold: report.cold ?? null,
+      capacity: null,
+      startedAt: record.startedAt ?? null,
+    },
     discarded,
     facts: [...factsOf(evidence), { label: 'settings', value: settingsHash }],
   }
@@ -66,14 +72,21 @@ export function measurementOf(record: GateRecord, about: Pick<GateAbout, 'marker
 /** Where it was decided, in the seconds of the slices. */
 function lookMarkers({ evidence, report }: GateRecord): readonly ReportMarker[] {
   const { look } = report
-  if (look === null || evidence.kind !== 'requests') return []
-  const first = Math.min(...evidence.slices.filter((slice) => slice.warmup !== true).map((slice) => slice.second))
-  return Number.isFinite(first) ? [{ second: first + look.seconds, kind: 'look', label: `look ${look.at} of ${look.of}` }] : []
+  const first = evidence.kind === 'requests' ? firstMeasured(evidence.slices) : null
+  return look === null || first === null ? [] : [{ second: first + look.seconds, kind: 'look', label: `look ${look.at} of ${look.of}` }]
 }
 
-function secondsOf(evidence: Evidence): number {
+/** Until it was decided; records of before know it of a look alone. */
+function secondsOf({ evidence, report }: GateRecord): number {
   if (!('slices' in evidence)) return 0
-  return new Set(evidence.slices.filter((slice) => slice.warmup !== true).map((slice) => slice.second)).size
+  const decided = evidence.kind === 'requests' ? (report.measuredSeconds ?? report.look?.seconds) : undefined
+  return decided ?? new Set(evidence.slices.filter((slice) => slice.warmup !== true).map((slice) => slice.second)).size
+}
+
+function decidedAt(record: GateRecord): number | null {
+  const { evidence } = record
+  const first = evidence.kind === 'requests' ? firstMeasured(evidence.slices) : null
+  return first === null ? null : first + secondsOf(record)
 }
 
 function factsOf(evidence: Evidence): readonly ReportFact[] {

@@ -17,7 +17,7 @@ export type ImportAbout = {
 
 type Document = Pick<
   ImportDocument | LoadDocument,
-  'verdict' | 'reason' | 'clauses' | 'targets' | 'validity' | 'warnings' | 'measuredMs' | 'source'
+  'verdict' | 'reason' | 'clauses' | 'targets' | 'validity' | 'warnings' | 'measuredMs' | 'source' | 'evidence'
 >
 
 export function reportOfImport(document: Document, evidence: ImportEvidence, about: ImportAbout): ReportData {
@@ -33,14 +33,17 @@ export function reportOfImport(document: Document, evidence: ImportEvidence, abo
   ]
   return {
     ...{ version: 1, kind: 'load', title, name: title, id, at, durationMs: measuredMs ?? 0, verdict, sentence: reason, rollgate, facts },
-    reproduce: [['rollgate', ...words].join(' ')],
+    reproduce: [
+      ['rollgate', ...words].join(' '),
+      ...(document.evidence === null ? [] : [`rollgate report ${id}   (this page, from the stored evidence)`]),
+    ],
     measurements: [
       {
         ...{ name: title, where: null, verdict, reason, clauses, targets, slices, warnings },
         arms: capabilities.hasArms ? { canary: ['canary'], old: ['baseline'] } : { canary: targets.map((target) => target.name), old: [] },
         ...{ samples: [], markers: [], look: null, stoppedBy: null, discarded: [], facts: [], timed: 'tool' },
         slowAboveMs: slowAbove(evidence.clauses, null),
-        measuredSeconds: Math.round((measuredMs ?? 0) / 1_000),
+        ...{ measuredSeconds: Math.round((measuredMs ?? 0) / 1_000), decidedAt: null, cold: null, capacity: null, startedAt: null },
         validity: { ...validity, maskedSeconds: 0 },
       },
     ],

@@ -40,7 +40,13 @@ export function reportOfLoad(
     slowAboveMs: about.slowAboveMs,
     look: null,
     stoppedBy: null,
-    measuredSeconds: Math.round(measuredMs / 1_000),
+    ...{
+      measuredSeconds: Math.round(measuredMs / 1_000),
+      decidedAt: null,
+      cold: null,
+      capacity: document.capacity ?? null,
+      startedAt: about.at,
+    },
     validity: { ...validity, maskedSeconds: 0 },
     warnings,
     discarded: [],
@@ -57,12 +63,7 @@ export function reportOfLoad(
     verdict,
     sentence: reason,
     rollgate: about.rollgate,
-    facts: [
-      ...about.urls.map(({ target, url }) => fact(target, withoutQuery(url))),
-      ...modelFacts(about),
-      fact('seed', seed),
-      ...capacityFacts(document),
-    ],
+    facts: [...about.urls.map(({ target, url }) => fact(target, withoutQuery(url))), ...modelFacts(about), fact('seed', seed)],
     reproduce: [
       ['rollgate load', ...about.words].join(' '),
       ...(document.evidence === null ? [] : [`rollgate report ${run}   (this page, from the stored evidence)`]),
@@ -77,18 +78,6 @@ function modelFacts({ model, warmupMs, durationMs }: LoadAbout): readonly Report
     fact('model', modelWords(model)),
     ...(warmupMs > 0 ? [fact('warm-up', `${warmupMs / 1_000} s, not counted`)] : []),
     fact('asked for', `${durationMs / 1_000} s`),
-  ]
-}
-
-function capacityFacts({ capacity }: LoadDocument): readonly ReportFact[] {
-  if (capacity === undefined) return []
-  const { ratePerSecond, atLeast, thresholds, steps } = capacity
-  return [
-    fact('takes', ratePerSecond === null ? 'not known' : `${atLeast ? 'at least ' : ''}${ratePerSecond}/s`),
-    fact('as long as', thresholds.join(', ')),
-    ...steps.map((step) =>
-      fact(`${step.ratePerSecond}/s`, `${step.outcome}${step.confirm ? ', once more' : ''}${step.reason === '' ? '' : `: ${step.reason}`}`),
-    ),
   ]
 }
 

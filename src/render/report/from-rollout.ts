@@ -137,7 +137,8 @@ function judgedOnly(gate: RolloutDocument['gates'][number]): ReportMeasurement {
       look: null,
       timed: 'due',
     },
-    ...{ stoppedBy: null, measuredSeconds: 0, validity: { sendLagP99Ms: null, cpu: null, maskedSeconds: 0, reasons: [] } },
+    ...{ stoppedBy: null, measuredSeconds: 0, decidedAt: null, cold: null, capacity: null, startedAt: null },
+    ...{ validity: { sendLagP99Ms: null, cpu: null, maskedSeconds: 0, reasons: [] } },
     ...{ warnings: [], discarded: [], facts: [] },
   }
 }

@@ -13,6 +13,18 @@ export function warmupMarkers(slices: readonly Slice[]): readonly ReportMarker[]
   return warmed && Number.isFinite(first) ? [{ second: first, kind: 'phase', label: 'measurement begins' }] : []
 }
 
+/** Whether a slice is part of what was judged: neither warm-up nor seen after the verdict. */
+export function counts({ warmup, second }: Slice, { decidedAt }: { readonly decidedAt: number | null }): boolean {
+  return warmup !== true && (decidedAt === null || second < decidedAt)
+}
+
+/** The first measured second; null: there is none. */
+export function firstMeasured(slices: readonly Slice[]): number | null {
+  let first = Number.POSITIVE_INFINITY
+  for (const { warmup, second } of slices) if (warmup !== true) first = Math.min(first, second)
+  return Number.isFinite(first) ? first : null
+}
+
 /** What a clause says that slow is, else what the calibration found; null: nobody said. */
 export function slowAbove(clauses: readonly Clause[], calibrated: number | null): number | null {
   for (const { metric } of clauses) if (metric.kind === 'slow' && metric.aboveMs !== null) return metric.aboveMs

@@ -3,6 +3,7 @@
 // never fails. Only what the common schema of JUnit files has, so that every reader takes it.
 import type { ClauseResult } from '../../domain/gate.ts'
 import type { ReportData, ReportMeasurement, ReportRollout } from '../../domain/report.ts'
+import { capacityWords } from './capacity.ts'
 import { escapeMarkup } from './escape.ts'
 import { VERDICT_WORDS } from './words.ts'
 
@@ -41,7 +42,7 @@ export function junitOf(data: ReportData, options: JunitOptions): string {
 }
 
 function suiteOf(measurement: ReportMeasurement, data: ReportData, options: JunitOptions): Suite {
-  const { name, where, verdict, reason, clauses, measuredSeconds } = measurement
+  const { name, where, verdict, reason, clauses, measuredSeconds, capacity } = measurement
   const cases = clauses.map((clause) => caseOf(clause, verdict === 'invalid', options))
   const unsure = clauses.filter((clause) => clause.verdict === 'inconclusive' && clause.mode === 'gate')
   // What no clause explains (nothing was asked, errors proven between two looks, a run that is not trusted) is a case of its own.
@@ -55,6 +56,7 @@ function suiteOf(measurement: ReportMeasurement, data: ReportData, options: Juni
       ['reason', reason],
       ['run', data.id],
       ['rollgate', data.rollgate],
+      ...(capacity === null ? [] : [['capacity', capacityWords(capacity)] as const]),
       ...unsure.map((clause): readonly [string, string] => ['inconclusive', clause.clause]),
     ],
     cases: isExplained ? cases : [own, ...cases],

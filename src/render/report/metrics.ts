@@ -6,6 +6,7 @@ import { BIN_COUNT, emptyHistogram, mergeInto, middleOf } from '../../domain/his
 import type { ReportData, ReportMeasurement } from '../../domain/report.ts'
 import type { FailureClass } from '../../domain/slice.ts'
 import { oneLine } from '../words.ts'
+import { counts } from './from-slices.ts'
 
 type Labels = Readonly<Record<string, string>>
 type Sample = { readonly suffix?: string; readonly labels: Labels; readonly value: number }
@@ -80,6 +81,15 @@ export function metricsOf(data: ReportData): string {
       help: 'Time from the moment a request was due to the end of its answer; requests that were answered well.',
       samples: gates.flatMap(({ measurement, labels }) => histogramSamples(measurement, labels)),
     },
+    ...coldFamilies(gates),
+    gauge(
+      'rollgate_capacity_requests_per_second',
+      'The highest rate at which the thresholds held; it may take more.',
+      gates.flatMap(({ measurement: { capacity }, labels }) => {
+        const rate = capacity?.ratePerSecond ?? null
+        return rate === null ? [] : [{ labels, value: rate }]
+      }),
+    ),
     gauge(
       'rollgate_send_lag_seconds',
       'How late this machine sent, p99: above 0.005 the numbers are doubtful.',
@@ -139,6 +149,25 @@ function clauseFamilies(gates: readonly Gate[]): readonly Family[] {
   )
 }
 
+function coldFamilies(gates: readonly Gate[]): readonly Family[] {
+  const parts = [
+    ['first_success_seconds', 'From the first request to the second in which one was answered well.', 'firstSuccessSecond'],
+    ['steady_seconds', 'From the first request until times were steady.', 'steadySecond'],
+    ['requests', 'Requests of the cold phase, before anything was judged.', 'arrivals'],
+    ['failures', 'Those of them that failed.', 'failures'],
+  ] as const
+  return parts.map(([name, help, key]) =>
+    gauge(
+      `rollgate_cold_${name}`,
+      `Cold start of the new release: ${help}`,
+      gates.flatMap(({ measurement: { cold }, labels }) => {
+        const value = cold?.[key] ?? null
+        return value === null ? [] : [{ labels, value }]
+      }),
+    ),
+  )
+}
+
 function requestSamples({ targets }: ReportMeasurement, labels: Labels): readonly Sample[] {
   return targets.flatMap((target) => [
     { labels: { ...labels, target: target.name, outcome: 'ok' }, value: target.done },
@@ -150,10 +179,11 @@ function requestSamples({ targets }: ReportMeasurement, labels: Labels): readonl
   ])
 }
 
-function histogramSamples({ slices, targets }: ReportMeasurement, labels: Labels): readonly Sample[] {
+function histogramSamples(measurement: ReportMeasurement, labels: Labels): readonly Sample[] {
+  const { slices, targets } = measurement
   return targets.flatMap(({ name }) => {
     const merged = emptyHistogram()
-    for (const slice of slices) if (slice.target === name && slice.warmup !== true) mergeInto(merged, slice.response)
+    for (const slice of slices) if (slice.target === name && counts(slice, measurement)) mergeInto(merged, slice.response)
     const own = { ...labels, target: name }
     let [seen, sum, bin] = [0, 0, 0]
     const take = (upToMs: number): void => {

@@ -3,8 +3,9 @@
 // stays under a megabyte whatever was measured, because lines have a fixed number of points and long lists are cut with
 // a word about it.
 import type { ReportData, ReportFact, ReportMeasurement } from '../../domain/report.ts'
-import { time } from '../measure.ts'
+import { quantileWords, time } from '../measure.ts'
 import { duration, number, when } from '../words.ts'
+import { capacityParts } from './capacity.ts'
 import { errorCharts, healthStrip, share, timeCharts } from './charts.ts'
 import { clauseCharts, clauseTable } from './clauses.ts'
 import { distributionCharts } from './distribution.ts'
@@ -12,7 +13,7 @@ import { escapeMarkup } from './escape.ts'
 import { rolloutParts } from './rollout.ts'
 import { seriesOf } from './series.ts'
 import { STYLE } from './style.ts'
-import { VERDICT_MEANS, VERDICT_SIGNS, VERDICT_WORDS } from './words.ts'
+import { coldWords, VERDICT_MEANS, VERDICT_SIGNS, VERDICT_WORDS } from './words.ts'
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 const MOST_TARGETS = 200
@@ -91,6 +92,7 @@ function section(measurement: ReportMeasurement, index: number, data: ReportData
       ? ''
       : `<h2 class="${verdict}"><span class="word">${VERDICT_SIGNS[verdict]} ${VERDICT_WORDS[verdict]}</span> ${escapeMarkup(nameOf(measurement), 200)}</h2><p>${escapeMarkup(reason)}</p>`,
     lookWords(measurement),
+    measurement.cold === null ? '' : `<p class="quiet">Cold start: ${escapeMarkup(coldWords(measurement.cold))}.</p>`,
     discarded.length === 0
       ? ''
       : `<ul class="warnings">${discarded.map((one) => `<li>measured again: the attempt before was ${VERDICT_WORDS[one.verdict]}: ${escapeMarkup(one.reason)}</li>`).join('')}</ul>`,
@@ -101,6 +103,7 @@ function section(measurement: ReportMeasurement, index: number, data: ReportData
           .map((warning) => `<li>! ${escapeMarkup(warning)}</li>`)
           .join('')}</ul>`,
     clauseCharts(clauses, verdict === 'invalid'),
+    capacityParts(measurement.capacity),
     targetTable(measurement),
     timeCharts(measurement, series),
     errorCharts(measurement, series),
@@ -132,7 +135,7 @@ function lookWords({ look, stoppedBy, measuredSeconds }: ReportMeasurement): str
 
 function targetTable({ targets, slowAboveMs: _, arms }: ReportMeasurement): string {
   if (targets.length === 0) return ''
-  const ms = (value: number | null): string => `<td class="n">${value === null ? '-' : time(value)}</td>`
+  const cell = (words: string): string => `<td class="n">${escapeMarkup(words)}</td>`
   const rows = targets.slice(0, MOST_TARGETS).map((target) => {
     const failed = Object.entries(target.errors).filter(([, count]) => count > 0)
     const all = failed.reduce((sum, [, count]) => sum + count, 0)
@@ -143,11 +146,11 @@ function targetTable({ targets, slowAboveMs: _, arms }: ReportMeasurement): stri
         ? ' <small>new</small>'
         : ''
     const rate = target.offered === 0 ? '' : ` (${share(all / target.offered)})`
-    return `<tr><th scope="row">${escapeMarkup(target.name, 100)}${role}</th><td class="n">${number(target.offered)}</td><td class="n">${number(target.sent)}</td><td class="n">${number(target.done)}</td><td class="n">${target.rps.toFixed(1)}</td><td class="n">${all === 0 ? '0' : `${number(all)}${rate}`}</td>${[target.p50Ms, target.p90Ms, target.p95Ms, target.p99Ms, target.maxMs].map(ms).join('')}<td>${escapeMarkup(kinds)}</td></tr>`
+    return `<tr><th scope="row">${escapeMarkup(target.name, 100)}${role}</th><td class="n">${number(target.offered)}</td><td class="n">${number(target.sent)}</td><td class="n">${number(target.done)}</td><td class="n">${target.rps.toFixed(1)}</td><td class="n">${all === 0 ? '0' : `${number(all)}${rate}`}</td>${quantileWords(target, ['p50', 'p90', 'p95', 'p99']).map(cell).join('')}${cell(time(target.maxMs))}<td>${escapeMarkup(kinds)}</td></tr>`
   })
   const heads = ['offered', 'sent', 'ok', 'ok/s', 'failed', 'p50', 'p90', 'p95', 'p99', 'max']
   const left = targets.length - rows.length
-  return `<h3>Targets</h3><div class="wide"><table><thead><tr><th scope="col">target</th>${heads.map((head) => `<th scope="col" class="n">${head}</th>`).join('')}<th scope="col">failures</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>${left > 0 ? `<p class="quiet">and ${left} more</p>` : ''}<p class="quiet">Quantiles are over all requests, failures slower than any success; - means that it falls on a failure.</p>`
+  return `<h3>Targets</h3><div class="wide"><table><thead><tr><th scope="col">target</th>${heads.map((head) => `<th scope="col" class="n">${head}</th>`).join('')}<th scope="col">failures</th></tr></thead><tbody>${rows.join('')}</tbody></table></div>${left > 0 ? `<p class="quiet">and ${left} more</p>` : ''}<p class="quiet">Quantiles are over all requests, failures slower than any success; &gt; timeout: it falls on a failure.</p>`
 }
 
 function facts(list: readonly ReportFact[]): string {

@@ -3,6 +3,7 @@
 import { emptyHistogram, type Histogram, mergeInto, middleOf, quantile } from '../../domain/histogram.ts'
 import type { ReportMeasurement } from '../../domain/report.ts'
 import { type FailureClass, failuresOf, type Slice } from '../../domain/slice.ts'
+import { counts } from './from-slices.ts'
 
 export type Point = {
   /** Of the run; `to` is not in it any more. */
@@ -58,20 +59,21 @@ export function seriesOf(measurement: ReportMeasurement, mostPoints: number): Se
   }
   if (to < from) return { lines: [], from: 0, to: 0, spanSeconds: 1, measuredFrom: null, slowAboveMs: null, isSlowOurs: false }
   const spanSeconds = Math.max(1, Math.ceil((to - from) / mostPoints))
-  const slowAboveMs = measurement.slowAboveMs ?? commonP99(slices)
-  const frame = { from, to, spanSeconds, slowAboveMs }
+  const slowAboveMs = measurement.slowAboveMs ?? commonP99(measurement)
+  const frame = { from, to, spanSeconds, slowAboveMs, decidedAt: measurement.decidedAt }
   return {
-    ...frame,
+    ...{ from, to, spanSeconds, slowAboveMs },
     lines: groupsOf(measurement).map(({ name, targets }, index) => lineOf(name, index, slices, targets, frame)),
     measuredFrom: hasWarmup && Number.isFinite(measuredFrom) ? measuredFrom : null,
     isSlowOurs: measurement.slowAboveMs === null,
   }
 }
 
-type Frame = Pick<Series, 'from' | 'to' | 'spanSeconds' | 'slowAboveMs'>
+type Frame = Pick<Series, 'from' | 'to' | 'spanSeconds' | 'slowAboveMs'> & Pick<ReportMeasurement, 'decidedAt'>
 type Group = { readonly name: string; readonly targets: ReadonlySet<string> }
 
-function groupsOf({ arms, slices }: ReportMeasurement): readonly Group[] {
+function groupsOf(measurement: ReportMeasurement): readonly Group[] {
+  const { arms, slices } = measurement
   if (arms.old.length > 0) {
     return [
       { name: armName('new', arms.canary), targets: new Set(arms.canary) },
@@ -82,7 +84,7 @@ function groupsOf({ arms, slices }: ReportMeasurement): readonly Group[] {
   const one = (name: string): Group => ({ name, targets: new Set([name]) })
   if (names.length <= MOST_LINES) return names.map(one)
   const slowest = names
-    .map((name) => ({ name, p95: p95Of(slices, name) }))
+    .map((name) => ({ name, p95: p95Of(measurement, name) }))
     .toSorted((a, b) => b.p95 - a.p95 || (a.name < b.name ? -1 : 1))
     .slice(0, MOST_LINES - 1)
   return [{ name: `all ${names.length} targets`, targets: new Set(names) }, ...slowest.map(({ name }) => one(name))]
@@ -92,20 +94,20 @@ function armName(word: string, names: readonly string[]): string {
   return names.length === 0 ? word : `${word}: ${names.slice(0, 3).join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}`
 }
 
-function p95Of(slices: readonly Slice[], target: string): number {
+function p95Of(measurement: ReportMeasurement, target: string): number {
   const merged = emptyHistogram()
   let failed = 0
-  for (const slice of slices) {
-    if (slice.target !== target || slice.warmup === true) continue
+  for (const slice of measurement.slices) {
+    if (slice.target !== target || !counts(slice, measurement)) continue
     mergeInto(merged, slice.response)
     failed += failuresOf(slice)
   }
   return quantile(merged, 0.95, failed) ?? 0
 }
 
-function commonP99(slices: readonly Slice[]): number | null {
+function commonP99(measurement: ReportMeasurement): number | null {
   const merged = emptyHistogram()
-  for (const slice of slices) if (slice.warmup !== true) mergeInto(merged, slice.response)
+  for (const slice of measurement.slices) if (counts(slice, measurement)) mergeInto(merged, slice.response)
   return quantile(merged, 0.99)
 }
 
@@ -122,7 +124,7 @@ function lineOf(name: string, index: number, slices: readonly Slice[], targets: 
     const cell = cells.get(place) ?? { offered: 0, failed: 0, slow: 0, errors: {}, response: emptyHistogram() }
     cells.set(place, cell)
     addSlice(cell, slice, slowAboveMs)
-    if (slice.warmup === true) continue
+    if (!counts(slice, frame)) continue
     mergeInto(response, slice.response)
     offered += slice.offered
     failed += failuresOf(slice)

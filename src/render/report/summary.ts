@@ -1,14 +1,16 @@
 // A report as Markdown: for the summary of a CI job, and the same text for a comment on a pull request. Verdict and
 // clauses first, details folded. Everything that is not ours is escaped; kept under the size that such pages allow by
 // leaving rows out, never by cutting in the middle.
+import type { CapacityFound } from '../../domain/document.ts'
 import type { GateVerdict } from '../../domain/event.ts'
 import type { ReportData, ReportMeasurement, ReportRollout } from '../../domain/report.ts'
 import { escapeText, SUMMARY_LIMIT_BYTES } from '../markdown.ts'
-import { shown, time } from '../measure.ts'
+import { quantileWords, shown, time } from '../measure.ts'
 import { duration, many, number, oneLine, when } from '../words.ts'
+import { capacityWords, STEP_HEADS, stepCells } from './capacity.ts'
 import { share } from './charts.ts'
 import { type Line, seriesOf } from './series.ts'
-import { VERDICT_WORDS } from './words.ts'
+import { coldWords, VERDICT_WORDS } from './words.ts'
 
 const SIGNS: Readonly<Record<GateVerdict, string>> = { pass: '✅', fail: '❌', inconclusive: '❔', invalid: '⚠️' }
 const BLOCKS = '▁▂▃▄▅▆▇█'
@@ -77,7 +79,7 @@ function page(data: ReportData, drawn: readonly (readonly string[])[], most: num
 type PartOptions = { readonly hasTitle: boolean; readonly most: number }
 
 function part(measurement: ReportMeasurement, drawn: readonly string[], { hasTitle, most }: PartOptions): readonly string[] {
-  const { verdict, reason, clauses, warnings, discarded, targets } = measurement
+  const { verdict, reason, clauses, warnings, discarded, targets, cold, capacity } = measurement
   return [
     ...(hasTitle
       ? [`#### ${SIGNS[verdict]} ${escapeText(titleOf(measurement))}: ${VERDICT_WORDS[verdict]}`, '', escapeText(reason), '']
@@ -92,17 +94,32 @@ function part(measurement: ReportMeasurement, drawn: readonly string[], { hasTit
             const show = (value: number | null): string => (value === null ? '-' : escapeText(shown(value, clause.unit)))
             const interval = clause.low === null && clause.high === null ? '-' : `${show(clause.low)} to ${show(clause.high)}`
             const mode = clause.mode === 'gate' ? '' : ` (${clause.mode})`
-            return `| ${escapeText(clause.clause)}${mode} | ${SIGNS[clause.verdict]} ${VERDICT_WORDS[clause.verdict]} | ${show(clause.estimate)} | ${interval} | ${show(clause.bound)} |`
+            return `| ${escapeText(clause.clause)}${mode} | ${SIGNS[clause.verdict]} ${VERDICT_WORDS[clause.verdict]} | ${clause.estimate === null && clause.shown !== undefined ? escapeText(clause.shown) : show(clause.estimate)} | ${interval} | ${show(clause.bound)} |`
           }),
           '',
         ]),
+    ...(capacity === null ? [] : capacityTable(capacity, most)),
     ...drawn,
+    ...(cold === null ? [] : [`- cold start: ${escapeText(coldWords(cold))}`, '']),
     ...discarded
       .slice(0, 5)
       .map((one) => `- measured again: the attempt before was ${VERDICT_WORDS[one.verdict]}: ${escapeText(one.reason)}`),
     ...warnings.slice(0, Math.min(most, 20)).map((warning) => `- warning: ${escapeText(warning)}`),
     ...(warnings.length + discarded.length > 0 ? [''] : []),
     ...folded(`${many(targets.length, 'target')}`, targetTable(targets, most)),
+  ]
+}
+
+function capacityTable(capacity: CapacityFound, most: number): readonly string[] {
+  const left = capacity.steps.length - most
+  return [
+    escapeText(capacityWords(capacity)),
+    '',
+    `| ${STEP_HEADS.join(' | ')} |`,
+    '|---:|---|---:|---:|---:|---:|---|',
+    ...capacity.steps.slice(0, most).map((step) => `| ${stepCells(step).map(escapeText).join(' | ')} |`),
+    ...(left > 0 ? [`and ${left} more`] : []),
+    '',
   ]
 }
 
@@ -117,7 +134,8 @@ function targetTable(targets: ReportMeasurement['targets'], most: number): reado
       const all = failed.reduce((sum, [, count]) => sum + count, 0)
       const kinds = failed.map(([kind, count]) => `${number(count)} ${kind}`).join(', ')
       const rate = all === 0 || target.offered === 0 ? '' : ` (${share(all / target.offered)})`
-      return `| ${escapeText(target.name)} | ${number(target.offered)} | ${number(target.done)} | ${number(all)}${rate} | ${time(target.p50Ms)} | ${time(target.p95Ms)} | ${time(target.p99Ms)} | ${escapeText(kinds)} |`
+      const quantiles = quantileWords(target, ['p50', 'p95', 'p99']).map(escapeText).join(' | ')
+      return `| ${escapeText(target.name)} | ${number(target.offered)} | ${number(target.done)} | ${number(all)}${rate} | ${quantiles} | ${escapeText(kinds)} |`
     }),
     ...(left > 0 ? [`and ${left} more`] : []),
   ]

@@ -52,6 +52,8 @@ describe.skipIf(vegeta === null)(`with vegeta${missing('vegeta', vegeta)}`, () =
       ...{ command: 'load', verdict: 'pass', targets: [{ sent: 120, done: 120 }], source: { format: 'vegeta', level: 'A', exitCode: 0 } },
     })
     expect(requests).toBe(120)
+    const again = await run(['report', String(document.run), '--out', '-'], place)
+    expect(again.stdout, again.stderr).toContain('measured by')
   })
 
   test('ends it with the first interrupt', async () => {

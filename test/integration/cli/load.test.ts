@@ -296,6 +296,12 @@ describe('load --find-capacity', () => {
     if (/this machine/.test(reason)) context.skip('this machine is too busy to send in time')
     expect(most.code, most.stdout).toBe(0)
     expect(capacity).toMatchObject({ ratePerSecond: 20, atLeast: true })
+    // Kept as other loads are: its page can be made again.
+    const id = String(documentOf(most).run)
+    const again = await run(['report', id, '--out', '-'], place)
+    expect(again.code, again.stderr).toBe(0)
+    expect(again.stdout).toContain('Rates that were tried')
+    expect(again.stdout).toContain('Over time')
     failing = 1
     const none = await find(url, '--rate', '20/s', '--duration', '1s')
     failing = 0

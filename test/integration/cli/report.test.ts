@@ -53,6 +53,8 @@ describe('load --report', () => {
       'metrics.prom',
       'report.html',
       'report.json',
+      'response.hgrm',
+      'response.hlog',
       'slices.ndjson',
       'summary.md',
     ])

@@ -1,23 +1,28 @@
 // `load import` without a process around it: what is refused, with which words, and that an interrupt is one.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { AppContext } from '../../../src/app/context.ts'
 import { load } from '../../../src/app/load.ts'
 import { loadImport } from '../../../src/app/load-import.ts'
 import { loadScenario, seenIn } from '../../../src/app/load-scenario.ts'
+import { report } from '../../../src/app/report.ts'
 import { ownFolder } from '../../helpers/folders.ts'
 import { strictly } from '../../helpers/schemas.ts'
 import { fixture } from '../load/imports/helpers.ts'
 
 const scenario = (name: string): string => join(import.meta.dirname, '../../fixtures/scenarios', name)
 
+const state = mkdtempSync(join(tmpdir(), 'rollgate-import-'))
+afterAll(() => rmSync(state, { recursive: true, force: true }))
+
 function context(more: Partial<AppContext> = {}): AppContext {
   const never = new AbortController().signal
   return {
     flags: { json: true, yes: false, input: false, verbose: false, quiet: true },
-    ...{ cwd: tmpdir(), env: { HOME: '/nowhere' }, version: '0', ask: null, renderers: [], signal: never, stdout: () => undefined },
+    ...{ cwd: tmpdir(), env: { XDG_STATE_HOME: state }, version: '0', ask: null, renderers: [], signal: never, stdout: () => undefined },
     control: { wish: null, because: null, asked: never, hurry: never },
     ...more,
   }
@@ -37,6 +42,23 @@ describe('load import', () => {
     expect(document).toMatchObject({ exitCode, verdict, outcome: verdict, source: { files: paths } })
     expect(document.error === undefined).toBe(verdict === 'pass')
     expect(strictly('import', document)).toEqual([])
+  })
+
+  test('is kept as our own loads are: its report can be made again, in every form', async () => {
+    const document = await loadImport({ files: [fixture('k6/mix.ndjson.gz')], exitCode: 0, thresholds: ['p95 < 300ms'] }, context())
+    expect(document.evidence).toBe(join(state, 'rollgate/loads', `${document.run}.json`))
+    const made = async (name: string): Promise<string> => {
+      const out = join(state, name)
+      expect(await report({ id: document.run, out }, context())).toMatchObject({ id: document.run, kind: 'load', file: out })
+      return readFileSync(out, 'utf8')
+    }
+    const page = await made('x.html')
+    expect(page).toContain('level A: every request with its time')
+    expect(page).toContain(`rollgate report ${document.run}   (this page`)
+    expect(await made('x.md')).toContain('### ✅ import: PASS')
+    expect(await made('x.xml')).toContain('tests="1" failures="0"')
+    expect(await made('x.prom')).toContain('rollgate_gate_verdict{gate="import",kind="load",verdict="pass"} 1')
+    expect(await made('x.hlog')).toContain('HISTFA')
   })
 
   test.each([

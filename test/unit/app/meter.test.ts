@@ -24,10 +24,10 @@ describe('the meter of a measurement', () => {
     expect(meter.targets({})[0]).toMatchObject({ offered: 0, errors: {}, p95Ms: null })
   })
 
-  it('says nothing of a time that falls on a failure', () => {
+  it('tells a time that falls on a failure from one that is not known', () => {
     const meter = createMeter({ targets: ['target'] })
     meter.addSlice(second(0, 'target', 20, 4))
-    expect(meter.targets({})[0]).toMatchObject({ p95Ms: null, slow: null })
+    expect(meter.targets({})[0]).toMatchObject({ p95Ms: Number.POSITIVE_INFINITY, slow: null })
     expect(meter.targets({})[0]?.p50Ms).toBeCloseTo(20, 0)
   })
 

@@ -1,5 +1,6 @@
 // The report command, on what a machine keeps: journals of real executions, records of load tests, and damaged ones.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -13,6 +14,20 @@ import { type DurableEvent, isDurable, type Stamped } from '../../../src/domain/
 import { runSlices } from '../gate/helpers.ts'
 import { type Recorded, recorded } from '../render/recorded.ts'
 import * as samples from '../report/samples.ts'
+
+// autocannon brings it: another implementation than ours, by HdrHistogram's own people.
+const hdr = createRequire(createRequire(import.meta.url).resolve('autocannon'))('hdr-histogram-js') as {
+  readonly HistogramLogReader: new (
+    text: string,
+  ) => {
+    nextIntervalHistogram(): {
+      readonly tag: string
+      readonly totalCount: number
+      readonly startTimeStampMsec: number
+      getValueAtPercentile(percentile: number): number
+    } | null
+  }
+}
 
 let home: string
 let printed: string[]
@@ -129,6 +144,64 @@ describe('report', () => {
     expect(readdirSync(home)).toEqual(['state'])
   })
 
+  it('writes histograms that HdrHistogram reads: as many answers as the metrics say, with their quantiles', async () => {
+    await load('6240c5cf')
+    const made = async (out: string): Promise<string> => {
+      expect(await report({ out }, context())).toMatchObject({ file: join(home, out), files: [join(home, out)] })
+      return readFileSync(join(home, out), 'utf8')
+    }
+    const done = Number(/_count\{[^}]*\} (\d+)/.exec(await made('x.prom'))?.[1])
+    const reader = new hdr.HistogramLogReader(await made('x.hlog'))
+    let [answers, seconds] = [0, 0]
+    for (let one = reader.nextIntervalHistogram(); one !== null; one = reader.nextIntervalHistogram()) {
+      expect(one).toMatchObject({ tag: 'target-1', startTimeStampMsec: Date.parse(samples.AT) + 1_000 * seconds })
+      expect(one.getValueAtPercentile(50)).toBeGreaterThan(10_000)
+      expect(one.getValueAtPercentile(50)).toBeLessThan(40_000)
+      answers += one.totalCount
+      seconds += 1
+    }
+    expect({ answers, seconds }).toEqual({ answers: done, seconds: 5 })
+    const table = await made('x.hgrm')
+    expect(table).toMatch(/^ +Value +Percentile TotalCount 1\/\(1-Percentile\)\n/)
+    expect(table).toMatch(new RegExp(`#\\[Total count = +${done}\\]\n$`))
+  })
+
+  it('shows of a search for the capacity every rate that was tried', async () => {
+    await load('6240c5cf')
+    const path = join(loads(), '6240c5cf.json')
+    const record = JSON.parse(readFileSync(path, 'utf8'))
+    const step = { outcome: 'holds', confirm: false, offered: 60, failed: 0, p50Ms: 5, p95Ms: 9, reason: '' }
+    const steps = [
+      { ...step, ratePerSecond: 20 },
+      { ...step, ratePerSecond: 40, p95Ms: 11 },
+      { ...step, ratePerSecond: 80, outcome: 'breaks', p95Ms: null, failed: 12, reason: 'errors 20 %' },
+    ]
+    const capacity = { ratePerSecond: 40, atLeast: false, thresholds: ['errors < 1%', 'p95 <= 18ms'], steps }
+    writeFileSync(path, JSON.stringify({ ...record, document: { ...record.document, capacity } }))
+    const made = async (out: string): Promise<string> => {
+      await report({ out }, context())
+      return readFileSync(join(home, out), 'utf8')
+    }
+    const page = await made('x.html')
+    expect(page).toContain('Rates that were tried')
+    expect(page).toMatch(/<figcaption>p95 at each rate/)
+    expect(page).toContain('takes 40/s, as long as errors &lt; 1%, p95 &lt;= 18ms')
+    expect(page).toContain('<td class="n">80/s</td><td>✖ breaks</td>')
+    expect(page).not.toMatch(/NaN|undefined|Infinity/)
+    expect(await made('x.md')).toMatch(/\| 80\/s \| ✖ breaks \| 60 \| 12 \| 5\.0 ms \| - \| errors 20 % \|/)
+    expect(await made('x.xml')).toContain('<property name="capacity" value="takes 40/s, as long as')
+    expect(await made('x.prom')).toContain('rollgate_capacity_requests_per_second{gate="checkout",kind="load"} 40\n')
+  })
+
+  it('has no histograms where nothing was timed, and says so', async () => {
+    const kept = openKept(context().env, { app: 'shop', environment: null })
+    await kept.record('46430f00', samples.commandRecord())
+    await expect(report({ out: 'x.hlog' }, context())).rejects.toMatchObject({
+      code: 'E_USAGE',
+      message: 'gate smoke has no times of single seconds: there is nothing for HdrHistogram',
+    })
+  })
+
   it('lists what there is when a name is wrong or could be several', async () => {
     journal('46430f00', 'succeeded', { atMs: 1_000_000 })
     journal('46431f00', 'succeeded', { atMs: 2_000_000 })
@@ -157,7 +230,7 @@ describe('report', () => {
 
   it('refuses what a newer version wrote, and what is no record', async () => {
     await load('6240c5cf')
-    writeFileSync(join(loads(), '6240c5cf.json'), '{"version":2}')
+    writeFileSync(join(loads(), '6240c5cf.json'), '{"version":9}')
     await expect(report({}, context())).rejects.toMatchObject({ code: 'E_STATE_VERSION' })
     writeFileSync(join(loads(), '6240c5cf.json'), 'half a rec')
     await expect(report({}, context())).rejects.toMatchObject({ code: 'E_LOAD_DATA' })

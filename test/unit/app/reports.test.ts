@@ -84,6 +84,17 @@ describe('afterwards', () => {
     expect(JSON.parse(lines[0] ?? '')).toMatchObject({ measurement: 'gate canary', where: null, version: 1, second: 0, target: 'new' })
   })
 
+  it('new and old release have a percentile table each, and one of another run does not stay', async () => {
+    mkdirSync(at('report'))
+    for (const name of ['response-2.hgrm', 'response-2-baseline.hgrm', 'mine.hgrm']) writeFileSync(at('report', name), 'old')
+    expect(await write({ report: 'report' })).toEqual([])
+    const tables = readdirSync(at('report')).filter((name) => name.endsWith('.hgrm'))
+    expect(tables.sort()).toEqual(['mine.hgrm', 'response-baseline.hgrm', 'response.hgrm'])
+    // What was seen after the verdict is in none of them.
+    const done = /requests_total\{[^}]*target="new",outcome="ok"\} (\d+)/.exec(readFileSync(at('report/metrics.prom'), 'utf8'))?.[1]
+    expect(readFileSync(at('report/response.hgrm'), 'utf8')).toMatch(new RegExp(`Total count = +${done}\\]`))
+  })
+
   it('what cannot be written is a warning for each place, and nothing is thrown', async () => {
     mkdirSync(at('report/report.html/in-the-way'), { recursive: true })
     mkdirSync(at('summary'))

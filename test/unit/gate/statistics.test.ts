@@ -308,8 +308,10 @@ describe('steady state', () => {
       { arrivals: 10, failures: 4 },
       { arrivals: 10, failures: 0 },
     ]
-    expect(coldPhase(seconds, 2)).toEqual({ firstSuccessSecond: 1, steadySecond: 2, failures: 14, arrivals: 20 })
-    expect(coldPhase([{ arrivals: 5, failures: 5 }], null)).toMatchObject({ firstSuccessSecond: null, failures: 5 })
+    expect(coldPhase(seconds, 3, 2)).toEqual({ firstSuccessSecond: 1, steadySecond: 2, failures: 14, arrivals: 20 })
+    // Without a moment of steadiness it is the warm-up, and what was measured afterwards is none of it.
+    expect(coldPhase(seconds, 1, null)).toEqual({ firstSuccessSecond: 1, steadySecond: null, failures: 10, arrivals: 10 })
+    expect(coldPhase([{ arrivals: 5, failures: 5 }], 1, null)).toMatchObject({ firstSuccessSecond: null, failures: 5 })
   })
 })
 

@@ -15,7 +15,7 @@ import {
   recordLatency,
   toSparse,
 } from '../../../src/domain/histogram.ts'
-import { hdrLog, hdrPercentiles } from '../../../src/load/hdr.ts'
+import { hdrLogHead, hdrLogLine, hdrPercentiles } from '../../../src/load/hdr.ts'
 
 const times = fc.array(fc.double({ min: MIN_MS, max: MAX_MS, noNaN: true }), { minLength: 1, maxLength: 300 })
 
@@ -89,11 +89,7 @@ describe('the export', () => {
     fc.assert(
       fc.property(times, (values) => {
         const histogram = of(values)
-        const line =
-          hdrLog([{ startSeconds: 1, lengthSeconds: 1, histogram }], 0)
-            .trim()
-            .split('\n')
-            .at(-1) ?? ''
+        const line = hdrLogLine({ startSeconds: 1, lengthSeconds: 1, histogram }).trim()
         const read = hdr.decodeFromCompressedBase64(line.split(',').at(-1) ?? '')
         expect(read.totalCount).toBe(values.length)
         for (const percentile of [50, 90, 99, 100]) {
@@ -111,10 +107,9 @@ describe('the export', () => {
     const histogram = emptyHistogram()
     recordLatency(histogram, 20, 12_345_678)
     recordLatency(histogram, 590_000, 3)
-    const log = hdrLog([{ startSeconds: 0, lengthSeconds: 1, histogram, tag: 'new, one' }], Date.UTC(2026, 0, 1))
-    const line = log.trim().split('\n').at(-1) ?? ''
+    const line = hdrLogLine({ startSeconds: 0, lengthSeconds: 1, histogram, tag: 'new, one' }).trim()
     expect(line).toMatch(/^Tag=new__one,0\.000,1\.000,59\d{4}\.\d{3},HISTFA/)
-    expect(log).toContain('#[Histogram log format version 1.3]')
+    expect([...hdrLogHead(Date.UTC(2026, 0, 1))]).toContain('#[Histogram log format version 1.3]\n')
     expect(hdr.decodeFromCompressedBase64(line.split(',').at(-1) ?? '').totalCount).toBe(12_345_681)
   })
 

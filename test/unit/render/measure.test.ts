@@ -43,6 +43,16 @@ describe('a measurement while it runs', () => {
     expect(measureLines('gate canary', { ...progress, look }, 80, PLAIN)[0]).toContain(', 1 look, next at 120 s')
   })
 
+  it('says of a quantile that falls on a failure that it is slower than any answer', () => {
+    const failing = { ...canary, p95Ms: Number.POSITIVE_INFINITY }
+    const clause: ClauseProgress = { ...p95, unit: 'ms', estimate: null, low: null, high: null, shown: '> timeout' }
+    const seen = { ...progress, targets: [failing], clauses: [clause] }
+    const [, , target, asked] = measureLines('gate canary', seen, 80, PLAIN)
+    expect(target).toContain('12.3 ms  > timeout')
+    expect(asked).toMatch(/> timeout$/)
+    expect(measureWords(seen)).toContain('p50 12.3 ms, p95 > timeout')
+  })
+
   it('keeps the name, p95 and the errors when the terminal is narrow', () => {
     const lines = measureLines('gate canary', progress, 46, PLAIN)
     expect(lines[2]).toBe('    canary    2,990  12.3 ms  41.7 ms  6 stat…')

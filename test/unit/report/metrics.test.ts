@@ -72,6 +72,32 @@ describe('metrics', () => {
     expect(sum / done).toBeLessThan(0.03)
   })
 
+  it.each([
+    ['decided before its time was up', samples.gatePass],
+    ['stopped between two looks', samples.gateFail],
+    ['a load', () => samples.loadReport({ targets: 2, seconds: 20, arm: () => ({ ms: 20, failing: 0.1 }) })],
+  ])('count one set of requests, whatever was seen after the verdict: %s', (_, make) => {
+    const data = make()
+    const text = metricsOf(data)
+    const value = (series: string, target: string): number =>
+      Number(new RegExp(`^rollgate_${series}\\{[^}]*target="${target}"[^}]*\\} (\\d+)$`, 'm').exec(text)?.[1])
+    const targets = data.measurements.flatMap((measurement) => measurement.targets)
+    expect(targets).toHaveLength(2)
+    for (const { name, done } of targets) {
+      expect(value('response_seconds_count', name)).toBe(done)
+      expect(Number(new RegExp(`requests_total\\{[^}]*target="${name}",outcome="ok"\\} (\\d+)`).exec(text)?.[1])).toBe(done)
+    }
+  })
+
+  it('tell of the cold start, which is none of what was judged', () => {
+    const data = samples.gatePass()
+    expect(data.measurements[0]?.cold).toEqual({ firstSuccessSecond: 0, steadySecond: null, failures: 0, arrivals: 2_000 })
+    const text = metricsOf(data)
+    expect(text).toContain('rollgate_cold_first_success_seconds{gate="canary",kind="gate"} 0\n')
+    expect(text).toContain('rollgate_cold_requests{gate="canary",kind="gate"} 2000\n')
+    expect(text).not.toContain('rollgate_cold_steady_seconds')
+  })
+
   it('leave out the warm-up', () => {
     const warm = samples.gateReport({ canary: samples.GOOD, old: samples.GOOD, seconds: 30, warmup: 20, rate: 10 })
     const count = Number(/rollgate_response_seconds_count\{[^}]*target="new"\} (\d+)/.exec(metricsOf(warm))?.[1])

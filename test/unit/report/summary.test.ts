@@ -24,6 +24,15 @@ describe('the summary of a report in Markdown', () => {
     expect(old).toMatch(/^[▁▂▃▄▅▆▇█]+$/)
   })
 
+  it('says of a quantile that falls on a failure that it is slower than any answer, and what the cold start was', () => {
+    const text = summaryOf(
+      samples.gateReport({ canary: { ms: 20, failing: 0.3 }, seconds: 30, warmup: 5, rate: 20, asked: ['p95 < 300ms', 'p50 < 300ms'] }),
+    )
+    expect(text).toMatch(/\| new \| \d+ \| \d+ \| \d+ \([\d.]+ %\) \| [\d.]+ ms \| &gt; timeout \| &gt; timeout \|/)
+    expect(text).toMatch(/\| p95 &lt; 300ms \| ❌ FAIL \| &gt; timeout \|/)
+    expect(text).toMatch(/- cold start: answered well from second 0 on; \d+ of 100 requests failed during the warm-up/)
+  })
+
   it('names the failed hosts of a rollout first', () => {
     const text = summaryOf(samples.rolloutReport([], [{ record: samples.commandRecord(), batch: 'batch 2', startedAt: null }]))
     expect(text).toContain('### ❌ deploy r2-bbbbbbbb to shop \\(production\\): rolled-back')
