@@ -1,5 +1,6 @@
 // Target 17 of performance.md: the memory of the paced driver stays flat however many requests it has sent. Reads the heap
-// after a collection at ten points of a run; the last may not be above the second by more than 5 MiB and a tenth.
+// after a collection at ten points of a run; the last may not be above the second by more than 5 MiB and a tenth. Only a run
+// in which nearly all were answered says anything: 999 of 1,000.
 //   node --expose-gc bench/load-memory.ts [--requests 200000] [--rate 2000] [--write]      full form: --requests 10000000
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +23,7 @@ const durationMs = (requests / ratePerSecond) * 1000
 const target = await startTarget()
 const settings: LoadSettings = {
   ...{ name: 'memory', data: {}, headers: {}, auth: null },
-  model: { kind: 'paced', profile: { kind: 'constant', ratePerSecond }, arrivals: 'poisson', precision: 'relaxed', maxInFlight: 100 },
+  model: { kind: 'paced', profile: { kind: 'constant', ratePerSecond }, arrivals: 'poisson', maxInFlight: 5_000 },
   duration: { atLeastMs: durationMs, atMostMs: durationMs },
   warmup: { atLeastMs: 0, atMostMs: 0 },
   scenarios: [{ name: 'get', weight: 1, steps: [{ method: 'GET', path: '/' }] }],
@@ -50,13 +51,15 @@ target.close()
 const [, second] = points
 const last = points.at(-1)
 const flat = second !== undefined && last !== undefined && last.heapMiB <= second.heapMiB * 1.1 + 5
-console.log(`${flat ? '✔ flat' : '✖ grows'} over ${targets[0]?.offered} requests, ${targets[0]?.done} answered`)
+const [summary] = targets
+const answered = (summary?.done ?? 0) >= 0.999 * requests
+console.log(`${flat ? '✔ flat' : '✖ grows'} over ${summary?.offered} requests, ${answered ? '' : 'only '}${summary?.done} of them answered`)
 if (values.write) {
   const path = fileURLToPath(new URL('./results/load.json', import.meta.url))
-  const memory = { machine: machine(), requests, ratePerSecond, answered: targets[0]?.done, flat, points }
+  const memory = { machine: machine(), requests, ratePerSecond, answered: summary?.done, flat, points }
   writeFileSync(path, `${JSON.stringify({ ...read(path), memory }, null, 2)}\n`)
 }
-process.exitCode = flat ? 0 : 1
+process.exitCode = flat && answered ? 0 : 1
 
 function read(path: string): Record<string, unknown> {
   try {

@@ -3,9 +3,11 @@
 // Peers that are not installed are named and left out: their commands come from the environment (K6, ARTILLERY, LOCUST).
 // CPU is user and system time of the whole process. Per request it is a slope: a run minus one of a quarter of its length in
 // the same round, so that start-up and the compiler's first seconds, which a load test of minutes does not feel, are in neither.
-// The paced driver has as many connections as autocannon (20), and `precision: exact`, the default: the thread that waits for
-// the moments is in its CPU. It is compared with autocannon at 15,000 requests/s, since autocannon knows no rate but its
-// ceiling, and with the others at 5,000/s, which k6 is asked for as well; `relaxed` is shown too.
+// `precision: exact` is the default, and the thread that waits for the moments is in its CPU. Against autocannon twice: near the
+// ceiling, where autocannon always is and where both share a turn of the event loop among many requests (ours at six tenths of
+// what autocannon reaches on this machine); and both asked for 15,000/s, which autocannon's -R sends in a burst at the start of
+// each second, at nobody's moments. With k6 and Locust at 5,000/s, which both are asked for as well, and with Artillery at what it
+// can do (200/s); `relaxed` is shown too.
 //   node bench/load-speed.ts [--rounds 5] [--seconds 8] [--write]
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -65,11 +67,23 @@ class User(FastHttpUser):
 `,
 )
 
-const locustWords = ['-f', locustFile, '--headless', '--host', target.url, '-L', 'ERROR', '--only-summary', '-u', '40', '-r', '100']
+const locustWords = ['-f', locustFile, '--headless', '--host', target.url, '-L', 'ERROR', '--only-summary', '-u', '500', '-r', '1000']
+
+const cannon = (length: number, ...more: string[]) => [
+  ...[process.execPath, autocannon, '-c', '20', '-d', String(length), '--no-progress', ...more, target.url],
+]
+
+/** Requests per second. */
+const nearCeiling = await (async () => {
+  await target.count()
+  await timed(cannon(2))
+  return Math.round(((await target.count()) / 2) * 0.6)
+})()
 
 const tools: readonly Tool[] = [
-  { name: 'autocannon', words: (length) => [process.execPath, autocannon, '-c', '20', '-d', String(length), '--no-progress', target.url] },
-  // Near its own ceiling, as autocannon always is: most of a request's cost is the turn of the event loop it needs alone or shares.
+  { name: 'autocannon', words: (length) => cannon(length) },
+  { name: 'autocannon 15000/s', words: (length) => cannon(length, '-R', '15000') },
+  { name: 'paced near the ceiling', words: (length) => one('paced', target.url, String(nearCeiling), String(length), 'exact', '100') },
   { name: 'paced 15000/s', words: (length) => one('paced', target.url, '15000', String(length), 'exact', '20') },
   { name: 'paced 5000/s', words: (length) => one('paced', target.url, '5000', String(length), 'exact', '20') },
   { name: 'paced 5000/s relaxed', words: (length) => one('paced', target.url, '5000', String(length), 'relaxed', '20') },
@@ -122,6 +136,7 @@ try {
 
   const ratioOf = (ours: readonly number[], theirs: readonly number[]) => ours.map((value, index) => value / (theirs[index] ?? Number.NaN))
   const paced = (rate: string) => micros.get(`paced ${rate}`) ?? []
+  const rateAgainst = (name: string) => (name === 'autocannon' ? 'near the ceiling' : name === 'autocannon 15000/s' ? '15000/s' : '5000/s')
   const ratios = [
     {
       name: 'closed driver / autocannon, requests per second',
@@ -132,19 +147,23 @@ try {
     ...present
       .filter(({ name }) => !name.startsWith('paced'))
       .map(({ name }) => ({
-        name: `paced / ${name}, CPU per request`,
-        target: name === 'autocannon' ? 1.6 : 0.5,
+        name: `paced ${rateAgainst(name)} / ${name}, CPU per request`,
+        target: name.startsWith('autocannon') ? 1.6 : 0.5,
         better: 'less' as const,
-        ...spread(ratioOf(paced(name === 'autocannon' ? '15000/s' : '5000/s'), micros.get(name) ?? [])),
+        ...spread(ratioOf(paced(rateAgainst(name)), micros.get(name) ?? [])),
       })),
-  ].map((ratio) => ({ ...ratio, missed: ratio.better === 'more' ? ratio.median < ratio.target / 1.3 : ratio.median > ratio.target * 1.3 }))
+  ].map((ratio) => {
+    const worse = ratio.better === 'more' ? ratio.target / ratio.median : ratio.median / ratio.target
+    // By more than 1.3: what performance.md lets fail the command, since machines are noisy.
+    return { ...ratio, met: worse <= 1, missed: worse > 1.3 }
+  })
 
   const two = (value: number) => value.toFixed(2)
   console.log(`\nrequests per second: closed driver ${median(rps.closed).toFixed(0)}, autocannon ${median(rps.autocannon).toFixed(0)}`)
-  for (const [name, list] of micros) console.log(`CPU per request, ${name.padEnd(20)} ${median(list).toFixed(1).padStart(8)} µs`)
+  for (const [name, list] of micros) console.log(`CPU per request, ${name.padEnd(24)} ${median(list).toFixed(1).padStart(8)} µs`)
   for (const ratio of ratios)
     console.log(
-      `${ratio.missed ? '✖' : '✔'} ${ratio.name.padEnd(52)} ${two(ratio.median)} (${two(ratio.min)} to ${two(ratio.max)})  target ${ratio.better === 'more' ? '≥' : '≤'} ${ratio.target}`,
+      `${ratio.met ? '✔' : ratio.missed ? '✖' : '≈'} ${ratio.name.padEnd(62)} ${two(ratio.median)} (${two(ratio.min)} to ${two(ratio.max)})  target ${ratio.better === 'more' ? '≥' : '≤'} ${ratio.target}`,
     )
   if (values.write) {
     const path = here('./results/load.json')
@@ -152,7 +171,7 @@ try {
     const micro = Object.fromEntries([...micros].map(([name, list]) => [name, spread(list)]))
     writeFileSync(
       path,
-      `${JSON.stringify({ ...before, speed: { machine: machine(), seconds, rps: { closed: spread(rps.closed), autocannon: spread(rps.autocannon) }, cpuMicrosPerRequest: micro, ratios } }, null, 2)}\n`,
+      `${JSON.stringify({ ...before, speed: { machine: machine(), seconds, nearCeiling, rps: { closed: spread(rps.closed), autocannon: spread(rps.autocannon) }, cpuMicrosPerRequest: micro, ratios } }, null, 2)}\n`,
     )
   }
   process.exitCode = ratios.some((ratio) => ratio.missed) ? 1 : 0

@@ -11,6 +11,7 @@ import { hostItems } from './check-host.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { planGates } from './gates/planning.ts'
+import { resultsThere } from './gates/planning-results.ts'
 import { look, type Selection } from './rollout.ts'
 import type { Session } from './session.ts'
 import { createTelling } from './telling.ts'
@@ -29,7 +30,7 @@ export async function check(options: Selection, context: AppContext): Promise<Ch
       ...balancers.flatMap((found) => found.items),
       ...memberItems(session, facts),
       ...(await carryItems(session, facts, context)),
-      ...gateItems(session),
+      ...(await gateItems(session, context.signal)),
     ]
     return checkDocument(items, unreachable)
   } finally {
@@ -48,17 +49,20 @@ function checkDocument(items: readonly CheckItem[], unreachable: boolean): Check
 }
 
 /** Can they be decided in the time they are given? A gate that no step asks for refuses nothing, and is only warned of. */
-function gateItems({ config }: Session): readonly CheckItem[] {
+async function gateItems({ config }: Session, signal: AbortSignal): Promise<readonly CheckItem[]> {
   const asked = new Set(gatesIn(config.rollout.steps))
-  return planGates(config, Object.keys(config.gates)).flatMap(({ gate, problems, warnings }): readonly CheckItem[] => {
-    const level = asked.has(gate) ? 'problem' : 'warning'
-    const fix = `rollgate gate plan ${gate}   (what each clause needs)`
-    const items = [
-      ...problems.map((message): CheckItem => ({ id: 'gate', level, message: `gate ${gate}: ${message}`, fix })),
-      ...warnings.map((message): CheckItem => ({ id: 'gate', level: 'warning', message: `gate ${gate}: ${message}` })),
-    ]
-    return items.length > 0 ? items : [{ id: 'gate', level: 'ok', message: `gate ${gate} can be decided in the time it is given` }]
-  })
+  const names = Object.keys(config.gates)
+  return planGates(config, names, await resultsThere(config, names, signal)).flatMap(
+    ({ gate, problems, warnings }): readonly CheckItem[] => {
+      const level = asked.has(gate) ? 'problem' : 'warning'
+      const fix = `rollgate gate plan ${gate}   (what each clause needs)`
+      const items = [
+        ...problems.map((message): CheckItem => ({ id: 'gate', level, message: `gate ${gate}: ${message}`, fix })),
+        ...warnings.map((message): CheckItem => ({ id: 'gate', level: 'warning', message: `gate ${gate}: ${message}` })),
+      ]
+      return items.length > 0 ? items : [{ id: 'gate', level: 'ok', message: `gate ${gate} can be decided in the time it is given` }]
+    },
+  )
 }
 
 type Balancer = Session['allBalancers'][number]

@@ -97,7 +97,7 @@ export async function plan(options: DeployOptions, context: AppContext): Promise
     const work: Work = { context, session, facts, emit, rollout: 'plan' }
     const bad = facts.hosts.filter((host) => !host.reachable && session.chosen.some((chosen) => chosen.name === host.host))
     const release = await prepareRelease(work, options)
-    const made = planFor(session, facts, { kind: 'deploy', release: release.id }, skipGates)
+    const made = await planFor(work, { kind: 'deploy', release: release.id }, skipGates)
     const warnings = [...made.warnings, ...planWarnings(made.plan, facts, await readCapacities(context.env, session.config))]
     const document = planDocument({
       ...{ made, warnings },

@@ -10,7 +10,7 @@ import { calibrationMs, type GateSettings } from '../domain/gate.ts'
 import type { HostName } from '../domain/host.ts'
 import type { LoadSettings } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
-import { learnTau } from '../gate/calibration.ts'
+import { type LearnedEffect, learnedFrom, USUAL_HOST_EFFECT } from '../gate/calibration.ts'
 import { planning } from '../gate/planner.ts'
 import { meanRate } from '../load/profile.ts'
 import { openSession } from './compose.ts'
@@ -33,9 +33,6 @@ export type CalibrateOptions = {
 
 type Pair = { readonly host: HostName; readonly against: HostName; readonly calibration: Calibration }
 
-/** Below this many pairs nobody knows how much hosts differ. */
-const FEWEST_PAIRS = 5
-
 /** @throws RollgateError E_USAGE, E_LOAD, E_LOAD_INVALID, E_CANCELLED */
 export async function gateCalibrate(options: CalibrateOptions, context: AppContext): Promise<GateCalibrateDocument> {
   const run = randomBytes(4).toString('hex')
@@ -57,8 +54,10 @@ export async function gateCalibrate(options: CalibrateOptions, context: AppConte
     const [first] = pairs
     if (first === undefined)
       throw new RollgateError('E_LOAD_INVALID', `gate ${gate.name} cannot be calibrated: ${problems[0] ?? 'nothing was measured'}`)
-    const hostEffect = effectOf(pairs)
-    const aa = options.aa === undefined ? null : await againstItself(gate, pairs, options.aa, { ...work, kept }, signal)
+    const learned = learnedFrom(pairs)
+    // A number that somebody has set goes before what was learned.
+    const used = gate.learnsHostEffect === true ? learned : null
+    const aa = options.aa === undefined ? null : await againstItself(gate, pairs, options.aa, { ...work, kept, learned: used }, signal)
     const verdict = aa === null || aa.verdicts.fail === 0
     return {
       version: 1,
@@ -77,11 +76,14 @@ export async function gateCalibrate(options: CalibrateOptions, context: AppConte
               ],
             },
           }),
-      ...{ gate: gate.name, run, pairs: pairs.map(shownPair), hostEffect, aa },
-      clauses: clausesOf(gate, load, first.calibration),
+      ...{ gate: gate.name, run, pairs: pairs.map(shownPair), hostEffect: learned?.tau ?? USUAL_HOST_EFFECT, aa },
+      clauses: clausesOf(withEffect(gate, used), load, first.calibration, session.config.rollout.probe !== null),
       warnings: [
         ...problems,
-        ...(pairs.length < FEWEST_PAIRS ? [`${pairs.length} pairs of hosts say little about how much hosts differ; 5 % is assumed`] : []),
+        // Each was seen from both sides.
+        ...(learned === null
+          ? [`${Math.ceil(pairs.length / 2)} pairs of hosts say little about how much hosts differ; 5 % is assumed`]
+          : []),
       ],
     }
   } finally {
@@ -118,24 +120,22 @@ function pairsOf(gate: GateSettings, hosts: readonly HostName[], slices: readonl
   return { pairs, problems }
 }
 
-/** Each pair once: the other way round says the same again. */
-function effectOf(pairs: readonly Pair[]): number {
-  const once = pairs.filter(({ host, against }) => host < against)
-  return learnTau(once.flatMap(({ calibration }) => calibration.quantiles['0.5'] ?? []))
+function withEffect(gate: GateSettings, learned: LearnedEffect | null): GateSettings {
+  return learned === null ? gate : { ...gate, confidence: { ...gate.confidence, hostEffect: learned.tau } }
 }
 
 async function againstItself(
   gate: GateSettings,
   pairs: readonly Pair[],
   runs: number,
-  of: GateWork & { readonly kept: Kept },
+  of: GateWork & { readonly kept: Kept; readonly learned: LearnedEffect | null },
   signal: AbortSignal,
 ): Promise<NonNullable<GateCalibrateDocument['aa']>> {
   const verdicts: Record<Verdict, number> = { pass: 0, fail: 0, inconclusive: 0, invalid: 0 }
   for (let count = 0; count < runs; count += 1) {
     const { host, against, calibration } = pairs[count % pairs.length] ?? { host: '', against: '', calibration: null }
     const { record } = await measureGate(
-      gate,
+      withoutRollout(gate),
       {
         ...of,
         place: { hosts: [host], old: [against], borrow: null },
@@ -159,14 +159,19 @@ async function againstItself(
   return { runs, verdicts }
 }
 
-function clausesOf(gate: GateSettings, load: LoadSettings, calibration: Calibration): GateCalibrateDocument['clauses'] {
+/** Nothing is restarted and nobody taken out of rotation here, and neither says anything about false alarms. */
+function withoutRollout(gate: GateSettings): GateSettings {
+  return { ...gate, pass: gate.pass.filter(({ metric }) => metric.kind !== 'restart.lost' && metric.kind !== 'capacity') }
+}
+
+function clausesOf(gate: GateSettings, load: LoadSettings, calibration: Calibration, hasProbe: boolean): GateCalibrateDocument['clauses'] {
   const ratePerArm = meanRate(load, load.duration.atMostMs)
   if (ratePerArm === null) return []
   const times = {
     atLeastSeconds: Math.round(load.duration.atLeastMs / 1000),
     atMostSeconds: Math.max(1, Math.round(load.duration.atMostMs / 1000)),
   }
-  return planning(gate, { kind: 'load', ...times, ratePerArm, calibration }).clauses
+  return planning(gate, { kind: 'load', hasProbe, ...times, ratePerArm, calibration }).clauses
 }
 
 function shownPair({ host, against, calibration }: Pair): GateCalibrateDocument['pairs'][number] {

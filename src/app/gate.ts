@@ -8,21 +8,26 @@ import type { Emit } from '../domain/event.ts'
 import type { Facts, ReachableHost } from '../domain/facts.ts'
 import { calibrationMs, type GateRecord, type GateSettings } from '../domain/gate.ts'
 import type { HostName } from '../domain/host.ts'
+import type { LoadSettings } from '../domain/load.ts'
+import { pastPassOf } from '../gate/past-pass.ts'
 import { clausesOf, explain, whatIf, withMargins } from '../gate/what-if.ts'
 import { reportOfGate } from '../render/report/from-gate.ts'
 import { quote } from '../util/shell.ts'
 import { openSession } from './compose.ts'
 import { loadConfigOf } from './config.ts'
 import type { AppContext } from './context.ts'
+import { adviceFor } from './gates/advice.ts'
 import type { Arms, GatePlace } from './gates/arms.ts'
-import { type calibrateArms, keptCalibration } from './gates/calibrate.ts'
+import { type calibrateArms, keptCalibration, learnedEffect, withLearned } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
-import { planGates } from './gates/planning.ts'
-import { NOT_ENOUGH, VERDICT_EXITS } from './load.ts'
+import { neverAnswered, planGates } from './gates/planning.ts'
+import { resultsThere } from './gates/planning-results.ts'
+import { VERDICT_EXITS } from './load.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { look } from './rollout.ts'
 import type { Session } from './session.ts'
+import { permitGates } from './strangers.ts'
 import { createTelling } from './telling.ts'
 
 export type GateOptions = {
@@ -43,6 +48,8 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
   const session = await openSession(context, { emit })
   try {
     const settings = gateNamed(session.config, options.name)
+    await refuseUnanswerable(settings, session.config, context)
+    await permitGates(session.config, [settings.name], context)
     const kept = openKept(context.env, session.config)
     const place = await placeIn(session, settings, options, context, emit)
     const signal = AbortSignal.any([context.signal, context.control.asked])
@@ -51,6 +58,7 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
       {
         ...{ session, context, emit, run, place },
         calibration: (arms) => calibrationFor(settings, arms, { session, context, emit, run, kept }),
+        learned: await learnedEffect(kept, { gate: settings, way: 'serving', load: loadOf(session.config, settings) }),
         passes: await kept.passes(settings.name),
         restart: () => null,
         approve: async (question, abort) =>
@@ -60,7 +68,9 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
       signal,
     )
     const path = await kept.record(run, record)
-    const document = gateDocument('gate', run, record, { decision, evidence: path, exitZero: options.exitZero === true })
+    const pass = record.evidence.kind === 'requests' ? pastPassOf(record.report, record.evidence, new Date().toISOString()) : null
+    if (pass !== null) await kept.addPass(settings.name, pass)
+    const document = gateDocument(settings, run, record, { decision, evidence: path, exitZero: options.exitZero === true })
     const data = reportOfGate(record, {
       ...{ id: run, at: began.toISOString(), durationMs: Date.now() - began.getTime(), rollgate: context.version },
       facts: [
@@ -78,6 +88,17 @@ export async function gate(options: GateOptions, context: AppContext): Promise<G
   }
 }
 
+/** What could never be decided is refused as a rollout would refuse it, before anybody is reached. @throws RollgateError E_REFUSED */
+async function refuseUnanswerable(gate: GateSettings, config: Config, context: AppContext): Promise<void> {
+  const [first, ...others] = neverAnswered(config, gate, await resultsThere(config, [gate.name], context.signal))
+  if (first === undefined) return
+  throw new RollgateError('E_REFUSED', `gate ${gate.name} can never be decided: ${first}`, {
+    now: 'nothing was sent',
+    hints: [`rollgate gate plan ${gate.name}   (what each clause needs)`],
+    evidence: others,
+  })
+}
+
 /** The words after `rollgate` that do it again. */
 function gateWords({ canary = [], baseline = [] }: GateOptions, name: string, environment: string | null): readonly string[] {
   const flag = (word: string, values: readonly string[]) => (values.length === 0 ? [] : [word, values.join(',')])
@@ -92,33 +113,29 @@ function gateWords({ canary = [], baseline = [] }: GateOptions, name: string, en
 }
 
 function gateDocument(
-  command: string,
+  settings: GateSettings,
   run: string,
-  { report, discarded }: GateRecord,
+  record: GateRecord,
   more: { readonly decision: GateDocument['decision']; readonly evidence: string | null; readonly exitZero: boolean },
 ): GateDocument {
+  const { report, discarded } = record
   const { verdict, reason, targets, clauses, validity, warnings, look: at, stoppedBy } = report
   const exitCode = more.exitZero ? 0 : VERDICT_EXITS[verdict]
   return {
     version: 1,
-    command,
+    command: 'gate',
     exitCode,
     outcome: verdict,
-    ...(exitCode === 0 ? {} : { error: errorOf(verdict, reason) }),
+    ...(exitCode === 0 ? {} : { error: errorOf(settings, record) }),
     ...{ gate: report.gate, run, verdict, reason, decision: more.decision },
     ...{ targets, clauses, validity, warnings, look: at, stoppedBy, cold: report.cold ?? null, discarded, evidence: more.evidence },
   }
 }
 
-function errorOf(verdict: GateDocument['verdict'], message: string): NonNullable<GateDocument['error']> {
+function errorOf(settings: GateSettings, record: GateRecord): NonNullable<GateDocument['error']> {
+  const { verdict, reason } = record.report
   const code = verdict === 'fail' ? 'E_GATE_FAILED' : verdict === 'invalid' ? 'E_LOAD_INVALID' : 'E_PAUSED'
-  const hints =
-    verdict === 'invalid'
-      ? ['rollgate load selftest   (what this machine can send)']
-      : verdict === 'inconclusive'
-        ? ['rollgate gate plan   (what each clause needs)']
-        : []
-  return { code, message, ...(verdict === 'inconclusive' ? { why: NOT_ENOUGH } : {}), hints }
+  return { code, message: reason, ...adviceFor(settings, record) }
 }
 
 /** @throws RollgateError E_USAGE for a name that is not there, or none where there are several */
@@ -179,12 +196,15 @@ function sides(
   return { hosts: hosts.slice(0, 1), old: [last], same: true }
 }
 
+function loadOf(config: Config, { source }: GateSettings): LoadSettings | undefined {
+  return source.kind === 'load' ? config.loads[source.load] : undefined
+}
+
 type Calibrated = Pick<Parameters<typeof calibrateArms>[0], 'session' | 'context' | 'emit' | 'run' | 'kept'>
 
 async function calibrationFor(settings: GateSettings, arms: Arms, of: Calibrated) {
-  const { source } = settings
-  const load = source.kind === 'load' ? of.session.config.loads[source.load] : undefined
-  if (source.kind !== 'load' || load === undefined || calibrationMs(settings, load) === 0 || arms.old.length === 0) return null
+  const load = loadOf(of.session.config, settings)
+  if (load === undefined || calibrationMs(settings, load) === 0 || arms.old.length === 0) return null
   return keptCalibration(of.kept, { gate: settings, way: 'serving', load, arms }, new Date())
 }
 
@@ -192,7 +212,8 @@ async function calibrationFor(settings: GateSettings, arms: Arms, of: Calibrated
 export async function gatePlan(options: { readonly name?: string }, context: AppContext): Promise<GatePlanDocument> {
   const config = await loadConfigOf(context)
   const names = options.name === undefined ? Object.keys(config.gates) : [gateNamed(config, options.name).name]
-  const gates = planGates(config, names)
+  const learned = await withLearned(config, openKept(context.env, config))
+  const gates = planGates(learned, names, await resultsThere(config, names, context.signal))
   const bad = gates.filter(({ problems }) => problems.length > 0)
   return {
     version: 1,

@@ -26,8 +26,10 @@ export type HostTargets = {
 }
 
 export type HostTargetOptions = {
-  /** The site that the app answers for: Host header and SNI [the address itself]. Its scheme and port stay behind: apps are asked over plain HTTP. */
+  /** The site that the app answers for: Host header, SNI and the name on the certificate [the address itself]. Its scheme and port stay behind. */
   readonly site?: string
+  /** The app speaks TLS on its own port [plain HTTP]. */
+  readonly tls?: boolean
   /** As the session has it: kept open, and opened again when it was lost. */
   readonly connect: (host: HostName, signal: AbortSignal) => Promise<Connection>
   /** Others send: our SSH connection is no way for them, and what we can reach says nothing. */
@@ -51,7 +53,10 @@ export async function hostTargets(hosts: readonly HostToLoad[], options: HostTar
   }
 }
 
-async function lookAt({ host, name = host, health }: HostToLoad, { site, connect, signal, fromElsewhere = false }: HostTargetOptions) {
+async function lookAt(
+  { host, name = host, health }: HostToLoad,
+  { site, tls = false, connect, signal, fromElsewhere = false }: HostTargetOptions,
+) {
   const { check } = health
   if (check.kind !== 'http' && check.kind !== 'tcp')
     throw new RollgateError('E_LOAD', `on which port does the app of ${host} listen? Its health check has none`, {
@@ -64,7 +69,8 @@ async function lookAt({ host, name = host, health }: HostToLoad, { site, connect
   const port = check.port
   const shown = isSame ? arrived : connection.host.address
   const named = site === undefined ? hostHeader(check) : new URL(site).host
-  const origin = `http://${named ?? `${isIPv6(shown) ? `[${shown}]` : shown}:${port}`}`
+  const at = named ?? `${isIPv6(shown) ? `[${shown}]` : shown}:${port}`
+  const origin = `${tls ? 'https' : 'http'}://${at}`
   if (fromElsewhere) {
     // Where sshd was reached is where other machines of the same network reach it too.
     const there = arrived ?? connection.host.address
@@ -73,7 +79,9 @@ async function lookAt({ host, name = host, health }: HostToLoad, { site, connect
     return { name, host, origin, direct: { host: there, port }, inside: { host: check.address, port }, addresses: [there] }
   }
   const address = isSame ? { host: arrived, port } : null
-  const isOpen = address !== null && (await tryConnecting({ origin, address, connectTimeoutMs: DIRECT_TIMEOUT_MS })) === null
+  // Only whether somebody listens: what is wrong with a certificate the load itself has to say.
+  const isOpen =
+    address !== null && (await tryConnecting({ origin: `http://${at}`, address, connectTimeoutMs: DIRECT_TIMEOUT_MS })) === null
   return {
     ...{ name, host, origin },
     direct: isOpen ? address : null,

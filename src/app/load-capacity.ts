@@ -7,6 +7,7 @@ import type { CapacityStep, LoadDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { GeneratorSample, LoadSettings, TargetSummary } from '../domain/load.ts'
 import type { Slice, Verdict } from '../domain/slice.ts'
+import { smallestMarginMs } from '../gate/margin.ts'
 import { type Attempt, type CapacityFound, createCapacitySearch, type RateOutcome } from '../load/capacity-search.ts'
 import { startPaced } from '../load/paced.ts'
 import type { LoadPlan, LoadResult } from '../load/plan.ts'
@@ -14,10 +15,11 @@ import { limitsFor } from '../load/validity.ts'
 import { reportOfLoad } from '../render/report/from-load.ts'
 import { keepCapacity } from './capacity-store.ts'
 import type { AppContext } from './context.ts'
-import { type LoadOptions, STRANGER_RATE, type There, VERDICT_EXITS } from './load.ts'
+import { type LoadOptions, type There, VERDICT_EXITS } from './load.ts'
 import { aboutLoad, keepLoad, keepSlices } from './load-record.ts'
 import { brokenBy, canBeSeen } from './load-seen.ts'
 import { writeReports } from './reports.ts'
+import { STRANGER_RATE } from './strangers.ts'
 
 export type CapacityOptions = { readonly maxPerSecond?: number; readonly precision?: number }
 
@@ -47,7 +49,8 @@ export async function findCapacity(wanted: CapacityOptions, search: Search, cont
       },
     )
   const given = search.clauses.length > 0 ? search.clauses : (known?.bounds.filter(canBeSeen) ?? [])
-  const maxPerSecond = wanted.maxPerSecond ?? (where.isForeign ? STRANGER_RATE : MOST)
+  // A stranger's machine takes what was asked for by a number, and nothing above it.
+  const maxPerSecond = wanted.maxPerSecond ?? (where.isForeign ? Math.max(STRANGER_RATE, options.ratePerSecond ?? 0) : MOST)
   const precision = wanted.precision ?? PRECISION
   const run = createCapacitySearch({ startPerSecond: options.ratePerSecond ?? START_RATE, maxPerSecond, precision })
   emit({
@@ -108,7 +111,7 @@ async function measureStep(attempt: Attempt, clauses: readonly Clause[], search:
     seed: `${runId}/${turn}`,
     ...{ warmupMs: options.warmupMs ?? WARMUP_MS, durationMs },
     env: context.env,
-    limits: limitsFor(smallestBoundMs(clauses)),
+    limits: limitsFor(smallestMarginMs(clauses, () => null) ?? 0),
     ...(known === null ? {} : { readSecret: known.readSecret }),
   }
   const slices: Slice[] = []
@@ -132,17 +135,9 @@ function judged({ result, slices }: Pick<Step, 'result' | 'slices'>, clauses: re
   const [why] = result.validity.reasons
   if (result.validity.saturated === true) return { outcome: 'saturated', reason: why ?? 'this machine could not keep up' }
   if (!result.validity.valid || result.end === 'unsafe')
-    return { outcome: 'breaks', reason: why ?? result.endDetail ?? 'too many failures' }
+    return { outcome: 'breaks', reason: (result.end === 'unsafe' ? result.endDetail : null) ?? why ?? 'too many failures' }
   const [reason] = clauses.flatMap((clause) => brokenBy(clause, slices, result.measuredMs) ?? [])
   return reason === undefined ? { outcome: 'holds', reason: '' } : { outcome: 'breaks', reason }
-}
-
-/** What is late by a tenth of what is looked for spoils nothing. */
-function smallestBoundMs(clauses: readonly Clause[]): number {
-  const bounds = clauses.flatMap(({ metric, limit }) =>
-    (metric.kind === 'quantile' || metric.kind === 'max') && limit.against === 'bound' ? [limit.value] : [],
-  )
-  return bounds.length === 0 ? 0 : Math.min(...bounds)
 }
 
 function usualThresholds({ p95Ms }: TargetSummary): readonly Clause[] {

@@ -13,21 +13,19 @@ import type { AppContext } from './context.ts'
 import type { LoadOptions } from './load.ts'
 import { judgedImport, refuseUnsupported } from './load-import.ts'
 import { keepImport, loadWords } from './load-record.ts'
-import { type EngineLoad, whereTo } from './load-where.ts'
+import { type EngineLoad, type Wanted, whereTo } from './load-where.ts'
 import { writeReports } from './reports.ts'
+import { heldEngine, spared, unheldEngine } from './strangers.ts'
 
 type Known = { readonly known: EngineLoad; readonly clauses: readonly Clause[]; readonly runId: string; readonly emit: Emit }
-
-/** Of somebody else's machine, unless a rate was given (cli.md); only vegeta's rate is ours to hold. */
-const STRANGER_RATE = 50
 
 /** @throws RollgateError E_USAGE for flags and clauses that this tool cannot follow, E_LOAD, E_CANCELLED */
 export async function engineLoad(options: LoadOptions, { known, clauses, runId, emit }: Known, context: AppContext): Promise<LoadDocument> {
   const compares = options.against !== undefined
   const asked = withOptions(known.engine, options)
   refuseUnsupported(clauses, { format: asked.tool, ...engineCan(asked, compares) })
-  const { target, against, isForeign } = await sites(options, known, context, emit)
-  const settings = isForeign && options.ratePerSecond === undefined ? held(asked, emit) : asked
+  const { target, against, isForeign } = await sites({ ...options, cannotHold: unheldEngine(asked, compares) }, known, context, emit)
+  const settings = spared(asked, heldEngine, { isForeign, rateGiven: options.ratePerSecond !== undefined }, emit)
   const seconds = settings.duration.atLeastMs / 1000
   emit({
     type: 'notice',
@@ -68,6 +66,7 @@ function withOptions(engine: EngineSettings, options: LoadOptions): EngineSettin
   if (options.connections !== undefined) refuse('--connections')
   if (options.warmupMs !== undefined) refuse('--warm-up')
   if (options.at !== undefined) refuse('--at')
+  if (options.http2 === true) refuse('--http2')
   if ((options.from ?? []).length > 0) refuse('--from')
   if (options.findCapacity !== undefined) refuse('--find-capacity')
   if (options.against !== undefined && !canCompare(tool)) refuse('--against')
@@ -87,7 +86,7 @@ function withOptions(engine: EngineSettings, options: LoadOptions): EngineSettin
 }
 
 /** Without any address the script has its own. */
-async function sites(options: LoadOptions, known: EngineLoad, context: AppContext, emit: Emit) {
+async function sites(options: Wanted, known: EngineLoad, context: AppContext, emit: Emit) {
   if (options.url === undefined && known.site === undefined) {
     if (options.against === undefined) return { target: null, against: null, isForeign: false }
     throw new RollgateError('E_USAGE', '--against needs the new one beside it', { hints: ['--url http://127.0.0.1:8081/'] })
@@ -97,10 +96,4 @@ async function sites(options: LoadOptions, known: EngineLoad, context: AppContex
   const site = (text: string): string =>
     new URL(text).pathname === '/' && new URL(text).search === '' ? new URL(text).origin : new URL(text).href
   return { target: site(where.url.href), against: options.against === undefined ? null : site(options.against), isForeign: where.isForeign }
-}
-
-function held(settings: EngineSettings, emit: Emit): EngineSettings {
-  if (settings.ratePerSecond === null || settings.ratePerSecond <= STRANGER_RATE) return settings
-  emit({ type: 'warning', message: `held to ${STRANGER_RATE}/s: the target is not of this configuration, and no --rate was given` })
-  return { ...settings, ratePerSecond: STRANGER_RATE }
 }

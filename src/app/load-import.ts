@@ -5,7 +5,6 @@ import { randomBytes } from 'node:crypto'
 import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { type Clause, isRelative } from '../domain/clause.ts'
-import { parseClause } from '../domain/clause-parse.ts'
 import type { ImportDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { ImportEvidence } from '../domain/evidence.ts'
@@ -18,10 +17,12 @@ import { reportOfImport } from '../render/report/from-import.ts'
 import { quote } from '../util/shell.ts'
 import { cleanText } from '../util/text.ts'
 import type { AppContext } from './context.ts'
-import { NOT_ENOUGH, VERDICT_EXITS } from './load.ts'
+import { NOT_ENOUGH } from './gates/advice.ts'
+import { VERDICT_EXITS } from './load.ts'
 import { keepImport } from './load-record.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
 import { createTelling } from './telling.ts'
+import { thresholdOf } from './thresholds.ts'
 
 export type ImportOptions = {
   /** Of one run. */
@@ -170,12 +171,4 @@ function hintsFor(verdict: Verdict, evidence: ImportEvidence): readonly string[]
   if (verdict === 'inconclusive') return ['a longer run says more']
   if (verdict !== 'invalid') return []
   return evidence.distrust.some((reason) => reason.startsWith('whether it ran')) ? ['--exit-code N', '--planned 5m'] : []
-}
-
-export function thresholdOf(written: string): Clause {
-  const parsed = parseClause(written)
-  if ('clause' in parsed) return parsed.clause
-  throw new RollgateError('E_USAGE', `--threshold ${JSON.stringify(written)}: ${parsed.problem}`, {
-    hints: [...(parsed.nearest === undefined ? [] : [`--threshold ${JSON.stringify(parsed.nearest)}`]), '--threshold "p95 < 300ms"'],
-  })
 }

@@ -156,13 +156,15 @@ export function slowOf(clauses: readonly Clause[]): number | null {
 
 /** The words after `rollgate load` that do it again; a query is left out, because it may hold a token. */
 export function loadWords(options: LoadOptions): readonly string[] {
-  const { name, url, against, at, ratePerSecond, connections, durationMs, warmupMs, findCapacity, thresholds = [] } = options
+  const { name, url, against, at, http2, tls, ratePerSecond, connections, durationMs, warmupMs, findCapacity, thresholds = [] } = options
   const seconds = (ms: number): string => (ms % 1_000 === 0 ? `${ms / 1_000}s` : `${ms}ms`)
   return [
     ...(name === undefined ? [] : [name]),
     ...(url === undefined ? [] : ['--url', withoutQuery(url)]),
     ...(against === undefined ? [] : ['--against', withoutQuery(against)]),
     ...(at === undefined ? [] : ['--at', at]),
+    ...(http2 === true ? ['--http2'] : []),
+    ...(tls === true ? ['--tls'] : []),
     ...(ratePerSecond === undefined ? [] : ['--rate', `${ratePerSecond}/s`]),
     ...(connections === undefined ? [] : ['--connections', String(connections)]),
     ...(durationMs === undefined ? [] : ['--duration', seconds(durationMs)]),

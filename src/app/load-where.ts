@@ -14,6 +14,7 @@ import { hostTargets } from './host-target.ts'
 import type { From } from './load-from.ts'
 import { secretReader } from './secrets.ts'
 import type { Session } from './session.ts'
+import { isStranger, ownAddresses, permit } from './strangers.ts'
 
 export type Wanted = {
   readonly name?: string
@@ -23,6 +24,10 @@ export type Wanted = {
   readonly at?: string
   /** Hosts of the configuration that send it. */
   readonly from?: readonly string[]
+  /** Why what is sent cannot be held to a rate; null: it can. */
+  readonly cannotHold: string | null
+  /** The app of `at` speaks TLS on its own port. */
+  readonly tls?: boolean
 }
 
 export type Where = {
@@ -67,8 +72,8 @@ export async function whereTo(wanted: Wanted, known: NamedLoad | null, context: 
   const urls = [first, ...(wanted.against === undefined ? [] : [addressOf(wanted.against)])]
   if (urls.some((url) => url.pathname + url.search !== first.pathname + first.search))
     throw new RollgateError('E_USAGE', 'both addresses must have the same path: they get the same requests')
-  const foreign = urls.filter((url) => !isLoopback(url) && known?.addresses.has(url.hostname) !== true)
-  await permit(foreign, context)
+  const foreign = urls.filter((url) => isStranger(url, known?.addresses ?? null))
+  await permit(foreign, wanted.cannotHold, context)
   const [target, ...more] = urls.map((url, index) => ({ name: names[index] ?? 'target', origin: url.origin }))
   if (target === undefined) throw new RollgateError('E_BUG', 'a load without a target')
   const shown = urls.map((url) => url.href).join(' and ')
@@ -102,6 +107,7 @@ async function atHost(name: string, wanted: Wanted, known: NamedLoad | null, con
       connect: session.connect,
       signal: AbortSignal.any([context.signal, context.control.asked]),
       fromElsewhere: from.length > 0,
+      tls: wanted.tls === true || known?.settings?.tls === true,
       ...(url === null ? {} : { site: url.href }),
     })
     const [target] = targets
@@ -164,10 +170,9 @@ export async function namedLoad(name: string, context: AppContext): Promise<Name
     })
   }
   const probe = config.rollout.probe?.url
-  const own = probe === undefined ? [] : [new URL(probe).hostname]
   const named: Named = {
     site: probe === undefined ? undefined : new URL(probe).origin,
-    addresses: new Set([...config.hosts.map((host) => host.address), ...own]),
+    addresses: ownAddresses(config),
     readSecret: secretReader(config, env),
     bounds: Object.values(config.gates)
       .filter(({ source }) => source.kind === 'load' && source.load === name)
@@ -183,20 +188,4 @@ function addressOf(text: string): URL {
   // A login in it is a secret: it is not shown.
   const shown = url === null ? JSON.stringify(text) : url.host
   throw new RollgateError('E_USAGE', `${shown}: an http or https address is wanted, without a login in it`)
-}
-
-export const isLoopback = ({ hostname }: URL): boolean =>
-  hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-
-/** Load on somebody else's machine is an attack unless he asked for it. @throws RollgateError E_ANSWER_NEEDED, E_REFUSED */
-async function permit(urls: readonly URL[], context: AppContext): Promise<void> {
-  const foreign = urls.map((url) => url.host)
-  if (foreign.length === 0 || context.flags.yes) return
-  const what = `${foreign.join(' and ')} is not this machine`
-  if (context.ask === null)
-    throw new RollgateError('E_ANSWER_NEEDED', `${what}, and there is nobody to ask whether load may be sent there`, {
-      hints: ['--yes answers it'],
-    })
-  if (await context.ask.confirm(`${what}. May load be sent there?`, { initial: false, signal: context.control.asked })) return
-  throw new RollgateError('E_REFUSED', `no load is sent to ${foreign.join(' and ')}`, { now: 'nothing was sent' })
 }

@@ -3,26 +3,30 @@
 // pointed at: what is neither loopback nor asked for is asked about, and held to a low rate.
 import { randomBytes } from 'node:crypto'
 import type { Clause } from '../domain/clause.ts'
-import { parseClause } from '../domain/clause-parse.ts'
 import type { LoadDocument, SelftestDocument } from '../domain/document.ts'
 import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
+import type { GateReport } from '../domain/gate.ts'
 import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
-import type { Slice, Verdict } from '../domain/slice.ts'
+import { mayBeLateness, type Slice, type Verdict } from '../domain/slice.ts'
 import type { LoadHooks, LoadPlan, LoadResult, LoadRun } from '../load/plan.ts'
-import { peakOf } from '../load/profile.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
 import { openStore } from '../load/store.ts'
+import { LIMITS, OF_THE_GATE } from '../load/validity.ts'
 import { reportOfLoad } from '../render/report/from-load.ts'
 import type { AppContext } from './context.ts'
+import { NOT_ENOUGH } from './gates/advice.ts'
 import type { From } from './load-from.ts'
 import { judgeRun, type Measured } from './load-judge.ts'
+import { loadPasses } from './load-passes.ts'
 import { aboutLoad, evidencePath, keepLoad, slowOf } from './load-record.ts'
 import { namedLoad, type OwnLoad, type Where, whereTo } from './load-where.ts'
 import { createMeter } from './meter.ts'
 import { checkReports, type ReportOptions, writeReports } from './reports.ts'
+import { heldLoad, spared, unheld } from './strangers.ts'
 import { createTelling } from './telling.ts'
+import { refuseUnanswerable, thresholdOf } from './thresholds.ts'
 
 export type LoadOptions = {
   /** One of `loads` in the configuration; without it: GET what `url` names. */
@@ -36,6 +40,9 @@ export type LoadOptions = {
   readonly at?: string
   /** Hosts of the configuration that send it [those of the load, else this machine]. */
   readonly from?: readonly string[]
+  readonly http2?: boolean
+  /** With `at`: the app speaks TLS on its own port. */
+  readonly tls?: boolean
   /** The closed model instead of a rate. */
   readonly connections?: number
   readonly durationMs?: number
@@ -47,11 +54,6 @@ export type LoadOptions = {
 
 const USUAL_RATE = 10
 const USUAL_DURATION_MS = 10_000
-/** Of somebody else's machine, unless a rate was given (cli.md). */
-export const STRANGER_RATE = 50
-
-/** Of E_PAUSED, where no rollout waits for anybody. */
-export const NOT_ENOUGH = 'the data are good, and not enough to say'
 
 export const VERDICT_EXITS: Readonly<Record<Verdict, number>> = { pass: 0, fail: 7, inconclusive: 8, invalid: 11 }
 
@@ -69,9 +71,10 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
     const { engineLoad } = await import('./load-engine.ts')
     return engineLoad(options, { known, clauses, runId, emit }, context)
   }
+  if (options.findCapacity === undefined) refuseUnanswerable(clauses, modelOf(options, known), options.against !== undefined)
   // What a host takes is searched from one machine: steps of seconds are no time to gather others.
   const from = options.findCapacity === undefined ? (options.from ?? known?.settings.from ?? []) : []
-  const where = await whereTo({ ...options, from }, known, context, emit)
+  const where = await whereTo({ ...options, from, cannotHold: cannotHold(options, known) }, known, context, emit)
   try {
     if (options.findCapacity === undefined) return await loadThere(options, { known, where, clauses, runId, emit }, context)
     const { findCapacity } = await import('./load-capacity.ts')
@@ -80,6 +83,12 @@ export async function load(options: LoadOptions, context: AppContext): Promise<L
   } finally {
     await where.close()
   }
+}
+
+/** A search has its own rates, and `--rate` is one. */
+function cannotHold({ findCapacity, connections, ratePerSecond }: LoadOptions, known: OwnLoad | null): string | null {
+  if (findCapacity !== undefined || ratePerSecond !== undefined) return null
+  return unheld(connections === undefined ? (known?.settings.model ?? { kind: 'paced' }) : { kind: 'closed' })
 }
 
 export type There = {
@@ -92,7 +101,8 @@ export type There = {
 
 async function loadThere(options: LoadOptions, { known, where, clauses, runId, emit }: There, context: AppContext): Promise<LoadDocument> {
   const asked = known === null ? settingsOf(options, where.url, options.ratePerSecond ?? USUAL_RATE) : overridden(known.settings, options)
-  const settings = where.isForeign && options.ratePerSecond === undefined ? held(asked, emit) : asked
+  const rateGiven = options.ratePerSecond !== undefined
+  const settings = spared(asked, heldLoad, { isForeign: where.isForeign, rateGiven }, emit)
   const plan: LoadPlan = {
     settings,
     targets: where.targets,
@@ -101,21 +111,19 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     warmupMs: settings.warmup.atLeastMs,
     durationMs: settings.duration.atLeastMs,
     env: context.env,
+    limits: clauses.length === 0 ? LIMITS : OF_THE_GATE,
     ...(known === null ? {} : { readSecret: known.readSecret }),
   }
   emit({
     type: 'notice',
     message: `load ${runId}: ${describe(settings)} on ${where.shown}${where.from === null ? '' : ` from ${where.from.hosts.join(', ')}`}`,
   })
+  const past = loadPasses(context.env, settings, options.at ?? where.url.href)
+  const passes = await past.read()
   const measured = await measure(plan, where.from, clauses, context, emit)
-  const document = documentOf({
-    runId,
-    clauses,
-    plan,
-    measured,
-    compares: options.against !== undefined,
-    rate: rateOfModel(settings),
-  })
+  const judged = judgeRun({ clauses, plan, measured, compares: options.against !== undefined, rate: rateOfModel(settings), passes })
+  if (judged?.pass) await past.add(judged.pass)
+  const document = documentOf({ runId, plan, measured, report: judged?.report ?? null })
   const about = aboutLoad(options, { plan, where, clauses, result: measured.result }, context)
   await keepLoad(measured.store, { version: 1, document, about })
   await writeReports({ data: reportOfLoad(document, about, measured.slices, measured.samples), document, options }, context, emit)
@@ -183,17 +191,16 @@ async function startHereOrThere(plan: LoadPlan, from: From | null, hooks: LoadHo
 
 type Judged = {
   readonly runId: string
-  readonly clauses: readonly Clause[]
   readonly plan: LoadPlan
   readonly measured: Measured
-  readonly compares: boolean
-  readonly rate: number | null
+  /** null: without a threshold. */
+  readonly report: GateReport | null
 }
 
-function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged): LoadDocument {
+function documentOf({ runId, plan, measured, report }: Judged): LoadDocument {
   const { result } = measured
+  const { sendLagP99Ms, cpu, reasons } = report?.validity ?? result.validity
   const own = ownVerdict(result)
-  const report = judgeRun({ clauses, plan, measured, compares, rate })
   const verdict = report?.verdict ?? own.verdict
   const exitCode = VERDICT_EXITS[verdict]
   return {
@@ -209,7 +216,7 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
               verdict === 'fail' ? ('E_GATE_FAILED' as const) : verdict === 'invalid' ? ('E_LOAD_INVALID' as const) : ('E_PAUSED' as const),
             message: report?.reason ?? own.reason,
             ...(verdict === 'inconclusive' ? { why: NOT_ENOUGH } : {}),
-            hints: hintsFor(verdict),
+            hints: hintsFor(verdict, result),
           },
         }),
     verdict,
@@ -218,8 +225,8 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
     seed: plan.seed,
     targets: result.targets,
     clauses: report?.clauses ?? [],
-    validity: { sendLagP99Ms: result.validity.sendLagP99Ms, cpu: result.validity.cpu, reasons: result.validity.reasons },
-    warnings: report?.warnings ?? [],
+    validity: { sendLagP99Ms, cpu, reasons },
+    warnings: [...(result.end === 'unsafe' ? [`stopped by ${result.endDetail ?? 'abort_if'}`] : []), ...(report?.warnings ?? [])],
     measuredMs: result.measuredMs,
     evidence: measured.store,
   }
@@ -227,11 +234,16 @@ function documentOf({ runId, clauses, plan, measured, compares, rate }: Judged):
 
 /** Without a threshold: was it a measurement at all? */
 function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly reason: string } {
-  const answered = result.targets.every((target) => target.done + (target.errors.status ?? 0) + (target.errors.check ?? 0) > 0)
+  const silent = silentIn(result)
   const [why] = result.validity.reasons
   // Whatever came of the others: what a generator sent that is gone nobody knows.
   if (result.end === 'lost') return { verdict: 'invalid', reason: why ?? 'a generator was lost' }
-  if (!answered) return { verdict: 'invalid', reason: 'nothing answered' }
+  if (result.end === 'unsafe') return brakeVerdict(result)
+  if (silent.length > 0)
+    return {
+      verdict: 'invalid',
+      reason: silent.length === result.targets.length ? 'nothing answered' : `${silent.join(' and ')} never answered`,
+    }
   if (!result.validity.valid) return { verdict: 'invalid', reason: why ?? 'the generator could not keep up' }
   const failed = result.targets.reduce((sum, target) => sum + Object.values(target.errors).reduce((all, count) => all + count, 0), 0)
   return {
@@ -240,18 +252,33 @@ function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly r
   }
 }
 
-function hintsFor(verdict: Verdict): readonly string[] {
-  if (verdict === 'inconclusive') return ['a longer --duration or a higher --rate says more']
-  if (verdict === 'invalid') return ['rollgate load selftest   (what this machine can send)']
-  return []
+/** Targets of which not one request was answered, well or not. */
+function silentIn({ targets }: LoadResult): readonly string[] {
+  return targets.filter(({ done, errors }) => done + (errors.status ?? 0) + (errors.check ?? 0) === 0).map(({ name }) => name)
 }
 
-function thresholdOf(written: string): Clause {
-  const parsed = parseClause(written)
-  if ('clause' in parsed) return parsed.clause
-  throw new RollgateError('E_USAGE', `--threshold ${JSON.stringify(written)}: ${parsed.problem}`, {
-    hints: ['--threshold "p95 < 300ms"', '--threshold "errors < 0.5%"'],
-  })
+/** What was stopped to protect the target is never good, however little was measured. */
+function brakeVerdict({ validity, targets, endDetail }: LoadResult): { readonly verdict: Verdict; readonly reason: string } {
+  const reason = `the load was stopped to protect the service: ${endDetail ?? 'too many failures'}`
+  const isOurs = validity.saturated === true && mayBeLateness(targets.map(({ errors }) => ({ failures: errors })))
+  return isOurs ? { verdict: 'invalid', reason: `${reason}; but ${validity.reasons.join('; ')}` } : { verdict: 'fail', reason }
+}
+
+function hintsFor(verdict: Verdict, result: LoadResult): readonly string[] {
+  if (verdict === 'fail' && result.end === 'unsafe')
+    return ['look at what failed before it is loaded again', 'safety.abort_if says what it may bear']
+  if (verdict === 'inconclusive') return ['a longer --duration or a higher --rate says more']
+  if (verdict !== 'invalid') return []
+  const silent = silentIn(result)
+  return silent.length > 0
+    ? [`is ${silent.join(' and ')} up, at this address and port?`]
+    : ['rollgate load selftest   (what this machine can send)']
+}
+
+/** What the model will be, before anybody is asked or reached. */
+function modelOf({ connections, ratePerSecond }: LoadOptions, known: OwnLoad | null): 'paced' | 'closed' {
+  if (connections !== undefined) return 'closed'
+  return ratePerSecond === undefined ? (known?.settings.model.kind ?? 'paced') : 'paced'
 }
 
 function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): LoadSettings {
@@ -272,6 +299,7 @@ function settingsOf(options: LoadOptions, url: URL, ratePerSecond: number): Load
     auth: null,
     timeouts: DEFAULT_TIMEOUTS,
     safety: { methods: ['GET'], abortIf: null },
+    ...(options.http2 === true ? { http2: true } : {}),
   }
 }
 
@@ -282,6 +310,7 @@ function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings 
     ...settings,
     duration: range(options.durationMs) ?? settings.duration,
     warmup: range(options.warmupMs) ?? settings.warmup,
+    ...(options.http2 === true ? { http2: true } : {}),
     ...(options.connections === undefined ? {} : { model: { kind: 'closed' as const, connections: options.connections } }),
     ...(options.ratePerSecond === undefined
       ? {}
@@ -293,14 +322,6 @@ function overridden(settings: LoadSettings, options: LoadOptions): LoadSettings 
           },
         }),
   }
-}
-
-/** Nobody asked a stranger's machine to take what ours is made for. */
-export function held(settings: LoadSettings, emit: Emit): LoadSettings {
-  const { model } = settings
-  if (model.kind !== 'paced' || peakOf(model.profile) <= STRANGER_RATE) return settings
-  emit({ type: 'warning', message: `held to ${STRANGER_RATE}/s: the target is not of this configuration, and no --rate was given` })
-  return { ...settings, model: { ...model, profile: { kind: 'constant', ratePerSecond: STRANGER_RATE } } }
 }
 
 function rateOfModel({ model }: LoadSettings): number | null {

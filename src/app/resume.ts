@@ -13,9 +13,11 @@ import type { Progress } from '../journal/replay.ts'
 import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { rolloutDocument } from './documents.ts'
+import { gatesOf } from './gates/planning.ts'
 import { installedRelease, stageEverywhere } from './release.ts'
 import { carryOut, look, operator, refusalInfo, takeLock, type Work } from './rollout.ts'
 import type { Session } from './session.ts'
+import { permitGates } from './strangers.ts'
 import { settleSudo } from './sudo.ts'
 import { createTelling } from './telling.ts'
 import { resumableIn, type UnfinishedRollout } from './unfinished.ts'
@@ -78,6 +80,7 @@ async function takeUp(command: Command, context: AppContext): Promise<RolloutDoc
     const work: Work = { context, session, facts, emit: telling.emit, rollout: found.rollout }
     const progress = await progressOf(command, work, record, found)
     refuseLostHosts(command, facts, progress)
+    if (command !== 'abort') await permitGates(session.config, gatesOf(record.plan), context)
     await settleSudo(
       work,
       record.plan.batches.flatMap((batch) => batch.tracks.map((track) => track.host)),

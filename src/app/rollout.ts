@@ -21,8 +21,10 @@ import { openSession, rolloutPorts } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { problemsOf, rolloutDocument } from './documents.ts'
 import { gateRefusals, gatesOf, planGates } from './gates/planning.ts'
+import { resultsThere } from './gates/planning-results.ts'
 import { homeDirectory } from './home.ts'
 import type { Session } from './session.ts'
+import { permitGates } from './strangers.ts'
 import { settleSudo } from './sudo.ts'
 import { createTelling, type Telling } from './telling.ts'
 import { leaseTtlMs, nextForUnfinished, unfinishedIn } from './unfinished.ts'
@@ -108,12 +110,13 @@ export async function runRollout(
     refuseUnfinished(facts)
     const prepared = await prepare(work)
     emit({ type: 'phase', name: 'plan', state: 'started' })
-    const { plan, refusals, warnings } = planFor(session, facts, prepared.intent, prepared.skipGates ?? null)
+    const { plan, refusals, warnings } = await planFor(work, prepared.intent, prepared.skipGates ?? null)
     if (refusals.length > 0) return refused(refusalInfo(refusals), plan, refusals)
     for (const message of [...warnings, ...skippedWords(plan)]) emit({ type: 'warning', message })
     if (prepared.stored !== undefined) refuseStale(prepared.stored, plan)
     emit({ type: 'phase', name: 'plan', state: 'done', detail: `${plan.batches.length} batches, ${plan.unchanged.length} hosts unchanged` })
     await confirm(context, session, plan, emit)
+    await permitGates(session.config, gatesOf(plan), context)
     if (context.control.wish !== null) throw new RollgateError('E_CANCELLED', 'interrupted before anything was changed')
     await settleSudo(
       work,
@@ -224,11 +227,16 @@ export function refusalInfo(refusals: readonly Refusal[]): ErrorInfo {
 
 export type MadePlan = { readonly plan: Plan; readonly refusals: readonly Refusal[]; readonly warnings: readonly string[] }
 
-export function planFor(session: Session, facts: Facts, intent: Intent, skipGates: string | null = null): MadePlan {
+export async function planFor(
+  { context, session, facts }: Pick<Work, 'context' | 'session' | 'facts'>,
+  intent: Intent,
+  skipGates: string | null = null,
+): Promise<MadePlan> {
   const { config, configHash, only } = session
   const built = buildPlan({ config, configHash, facts, basedOn: factsDigest(facts), intent, only, skipGates })
   if (built.refusals.length > 0) return { ...built, warnings: [] }
-  const gates = planGates(config, gatesOf(built.plan))
+  const names = gatesOf(built.plan)
+  const gates = planGates(config, names, await resultsThere(config, names, context.signal))
   return {
     plan: built.plan,
     refusals: [...checkPlan(built.plan), ...gateRefusals(gates)],

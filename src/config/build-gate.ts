@@ -1,7 +1,7 @@
 // Checked `gates` → GateSettings. Clauses with a mode were parsed by the rules at their line; here they are parsed again.
 import type { Clause } from '../domain/clause.ts'
 import { parseClause } from '../domain/clause-parse.ts'
-import type { GateSettings, GateSource } from '../domain/gate.ts'
+import { DEFAULT_CONFIDENCE, DEFAULT_MARGINS, type GateSettings, type GateSource } from '../domain/gate.ts'
 import type { MergedGate } from './schema-gate.ts'
 
 export function gateSettings(
@@ -9,22 +9,37 @@ export function gateSettings(
   gate: MergedGate,
   inconclusive: GateSettings['onInconclusive']['otherwise'],
   local: (path: string) => string,
+  /** Loads that another tool sends are never calibrated. */
+  isOwnLoad: (load: string) => boolean,
 ): GateSettings {
   const { confidence, on_inconclusive: more, on_invalid: invalid } = gate
+  const source = sourceOf(gate, local)
+  const compares = source.kind === 'load' && source.baseline !== null
+  const isCalibrated = compares && isOwnLoad(source.load) && gate.calibrate !== 0
   return {
     name,
-    source: sourceOf(gate, local),
-    pass: gate.pass.map(clauseOf),
+    source,
+    pass: gate.pass.length === 0 && compares ? usualMargins(isCalibrated) : gate.pass.map(clauseOf),
     confidence: {
       falseAlarm: confidence.false_alarm,
       falsePass: confidence.false_pass,
       looks: confidence.looks,
-      hostEffect: confidence.host_effect,
+      hostEffect: confidence.host_effect ?? DEFAULT_CONFIDENCE.hostEffect,
     },
+    learnsHostEffect: confidence.host_effect === undefined,
     onInconclusive: { extend: more?.extend ?? 1, otherwise: more?.then ?? inconclusive },
     calibrateMs: gate.calibrate ?? null,
     onInvalid: { retry: invalid.retry, otherwise: invalid.then },
   }
+}
+
+/** What is slow only a calibration says. */
+function usualMargins(isCalibrated: boolean): readonly Clause[] {
+  return DEFAULT_MARGINS.map((text) => {
+    const parsed = parseClause(text)
+    if ('clause' in parsed) return parsed.clause
+    throw new Error(`${text} ${parsed.problem}`)
+  }).filter(({ metric }) => isCalibrated || metric.kind !== 'slow')
 }
 
 function clauseOf(given: MergedGate['pass'][number]): Clause {

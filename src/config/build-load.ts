@@ -15,9 +15,9 @@ import type {
 import type { MergedLoad, MergedProfile, MergedRequest } from './schema-load.ts'
 
 export function loadSettings(name: string, load: MergedLoad, local: (path: string) => string): LoadSettings {
-  const [first, ...rest] = scenariosOf(load)
+  const [first, ...rest] = scenariosOf(load, local)
   if (first === undefined) throw new Error('a load without requests passed the rules')
-  const { timeouts, safety, new_connection_every: every, from = [] } = load
+  const { timeouts, safety, new_connection_every: every, from = [], http2 = false, tls = false, ca } = load
   return {
     name,
     model: modelOf(load),
@@ -26,11 +26,14 @@ export function loadSettings(name: string, load: MergedLoad, local: (path: strin
     data: mapOf(load.data, (data) => dataOf(data, local)),
     scenarios: [first, ...rest],
     headers: load.headers,
-    auth: authOf(load.auth),
+    auth: authOf(load.auth, local),
     timeouts: { connectMs: timeouts.connect, firstByteMs: timeouts.first_byte, bodyMs: timeouts.body },
     safety: { methods: safety.methods, abortIf: safety.abort_if ?? null },
     ...(every === undefined ? {} : { newConnectionEvery: every }),
     ...(from.length === 0 ? {} : { from }),
+    ...(http2 ? { http2 } : {}),
+    ...(tls ? { tls } : {}),
+    ...(ca === undefined ? {} : { ca: local(ca) }),
   }
 }
 
@@ -73,26 +76,26 @@ function dataOf({ csv, jsonl, order }: MergedLoad['data'][string], local: (path:
   return csv === undefined ? { format: 'jsonl', path: local(jsonl ?? ''), order } : { format: 'csv', path: local(csv), order }
 }
 
-function scenariosOf(load: MergedLoad): readonly LoadScenario[] {
+function scenariosOf(load: MergedLoad, local: (path: string) => string): readonly LoadScenario[] {
   const single = load.requests.map(({ weight, ...request }): LoadScenario => {
-    const built = requestOf(request)
+    const built = requestOf(request, local)
     return { name: `${built.method} ${built.path}`, weight, steps: [built] }
   })
   const several = Object.entries(load.scenarios).flatMap(([name, { weight, steps }]): readonly LoadScenario[] => {
-    const [first, ...rest] = steps.map(requestOf)
+    const [first, ...rest] = steps.map((step) => requestOf(step, local))
     return first === undefined ? [] : [{ name, weight, steps: [first, ...rest] }]
   })
   return [...single, ...several]
 }
 
-function requestOf(request: MergedRequest): LoadRequest {
+function requestOf(request: MergedRequest, local: (path: string) => string): LoadRequest {
   const { headers, expect, capture } = request
   const body = bodyOf(request)
   return {
     ...methodAndPath(request),
     ...(headers === undefined ? {} : { headers }),
     ...(body === null ? {} : { body }),
-    ...(expect === undefined ? {} : { expect: expectOf(expect) }),
+    ...(expect === undefined ? {} : { expect: expectOf(expect, local) }),
     ...(capture === undefined ? {} : { capture: mapOf(capture, captureOf) }),
   }
 }
@@ -113,8 +116,8 @@ function bodyOf({ json, form, body }: MergedRequest): LoadBody | null {
   return body === undefined ? null : { kind: 'text', text: body }
 }
 
-function expectOf(expect: NonNullable<MergedRequest['expect']>): LoadExpect {
-  const { status, headers, body, json, min_bytes: minBytes, max_bytes: maxBytes, within } = expect
+function expectOf(expect: NonNullable<MergedRequest['expect']>, local: (path: string) => string): LoadExpect {
+  const { status, headers, body, json, schema, min_bytes: minBytes, max_bytes: maxBytes, within } = expect
   return {
     ...(status === undefined ? {} : { status: [status].flat() }),
     ...(headers === undefined
@@ -122,6 +125,7 @@ function expectOf(expect: NonNullable<MergedRequest['expect']>): LoadExpect {
       : { headers: Object.fromEntries(Object.entries(headers).map(([name, is]) => [name.toLowerCase(), is])) }),
     ...(body === undefined ? {} : { bodyContains: [body].flat() }),
     ...(json === undefined ? {} : { json }),
+    ...(schema === undefined ? {} : { schema: typeof schema === 'string' ? { path: local(schema) } : { json: schema } }),
     ...(minBytes === undefined ? {} : { minBytes }),
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(within === undefined ? {} : { withinMs: within }),
@@ -133,10 +137,10 @@ function captureOf({ json, header, cookie }: NonNullable<MergedRequest['capture'
   return header === undefined ? { cookie: cookie ?? '' } : { header: header.toLowerCase() }
 }
 
-function authOf(auth: MergedLoad['auth']): LoadAuth | null {
+function authOf(auth: MergedLoad['auth'], local: (path: string) => string): LoadAuth | null {
   if (auth?.bearer !== undefined) return { kind: 'bearer', token: auth.bearer }
   if (auth?.basic !== undefined) return { kind: 'basic', ...auth.basic }
-  return auth?.login === undefined ? null : { kind: 'login', request: requestOf(auth.login) }
+  return auth?.login === undefined ? null : { kind: 'login', request: requestOf(auth.login, local) }
 }
 
 function mapOf<T, R>(map: Readonly<Record<string, T>>, change: (value: T) => R): Readonly<Record<string, R>> {

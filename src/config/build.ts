@@ -53,7 +53,15 @@ export function buildConfig(merged: Merged, place: Place): Config {
       (name, load) => loadSettings(name, load, (path) => local(path, place)),
     ),
     engines: enginesOf(merged.loads, (path) => local(path, place)),
-    gates: named(merged.gates, (name, gate) => gateSettings(name, gate, rollout.on_inconclusive, (path) => local(path, place))),
+    gates: named(merged.gates, (name, gate) =>
+      gateSettings(
+        name,
+        gate,
+        rollout.on_inconclusive,
+        (path) => local(path, place),
+        (load) => merged.loads[load]?.engine === undefined,
+      ),
+    ),
     hooks: {
       before_rollout: hooksOf('before_rollout', merged.hooks.before_rollout),
       before_activate: hooksOf('before_activate', merged.hooks.before_activate),

@@ -184,7 +184,9 @@ function hashOf(config: Config): string {
   const { file: _file, directory, ssh, secrets, loads, engines, gates, ...wishes } = config
   // Their files lie beside the configuration, on whichever machine it is.
   const inFolder = (key: string, value: unknown): unknown =>
-    key === 'path' && typeof value === 'string' && value.startsWith(`${directory}/`) ? value.slice(directory.length + 1) : value
+    (key === 'path' || key === 'ca') && typeof value === 'string' && value.startsWith(`${directory}/`)
+      ? value.slice(directory.length + 1)
+      : value
   const measured: unknown = JSON.parse(
     JSON.stringify({ loads, ...(Object.keys(engines).length === 0 ? {} : { engines }), gates }),
     inFolder,

@@ -2,6 +2,7 @@
 // host. Quoting keeps every word exact; what is refused here would be taken for an option, or deceive a reader.
 import { isIPv6 } from 'node:net'
 import type { GateSource } from '../domain/gate.ts'
+import { compileJsonSchema } from '../util/json-schema.ts'
 import type { Kind } from './shape.ts'
 import { nearest, showText } from './text.ts'
 import { bad, seen, text } from './values.ts'
@@ -129,6 +130,17 @@ export const sharedPath: Kind<string> = (() => {
 export const localPath = text('a path, relative to this file', (given) =>
   given.startsWith('-') ? `${showText(given)} begins with "-": write ./${given}` : null,
 )
+
+/** Kept as it is written: a file, or what would stand in it. */
+export const schemaOrFile: Kind<string | Readonly<Record<string, unknown>>> = {
+  says: 'a path, relative to this file, or a JSON Schema',
+  json: { type: ['string', 'object'] },
+  parse(value) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return localPath.parse(value)
+    const compiled = compileJsonSchema(value)
+    return 'problem' in compiled ? bad(`cannot be used: ${compiled.problem}`) : { value: value as Readonly<Record<string, unknown>> }
+  },
+}
 
 export const unitName = text(
   'a systemd unit',

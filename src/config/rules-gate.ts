@@ -44,11 +44,14 @@ function asked({ root, report }: RuleContext, path: Path, node: MapNode, kind: (
     if (pass !== undefined && !none) report(pass.at, pass.value.key, `has no place here: ${decidesAlone ?? 'the burn rate'} decides`)
     return
   }
+  // What compares and says nothing else has the usual margins.
+  if (kind === 'load' && node.entries.has('against')) return
   const example = kind === 'prometheus' ? 'value < 1' : 'p95 < 300ms'
   if (none) report(pass?.at ?? placeOf(root, path), keyOf(root, [...path, 'pass']), `asks nothing: add a clause such as \`${example}\``)
 }
 
-function clauses({ root, report }: RuleContext, path: Path, node: MapNode): void {
+function clauses(context: RuleContext, path: Path, node: MapNode): void {
+  const { root, report } = context
   itemsOf(root, [...path, 'pass']).forEach((item, index) => {
     const place: Path = item.kind === 'map' ? [...path, 'pass', index, 'clause'] : [...path, 'pass', index]
     const written = textAt(root, place)
@@ -73,7 +76,18 @@ function clauses({ root, report }: RuleContext, path: Path, node: MapNode): void
       )
     else if (isRelative(parsed.clause) && node.entries.has('load') && !node.entries.has('against'))
       report(at.at, at.key, 'compares with the old release: add `against: { baseline: drained-peer }`')
+    else if (metric.kind === 'capacity' && node.entries.has('load')) capacity(context, path, at)
   })
+}
+
+/** Its bursts ask for all that a host can give: of a pair that serves nobody, and of no other. */
+function capacity({ root, report }: RuleContext, path: Path, clause: Node): void {
+  if (textAt(root, [...path, 'against', 'baseline']) === 'drained-peer') return
+  report(
+    clause.at,
+    clause.key,
+    'loads both hosts with all that they can give: only `against: { baseline: drained-peer }` takes both out of rotation',
+  )
 }
 
 function loadGate({ root, report }: RuleContext, path: Path, node: MapNode): void {

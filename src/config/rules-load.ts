@@ -6,7 +6,7 @@ import { METHODS } from './schema-load.ts'
 import { nearest, showText } from './text.ts'
 import { itemsOf, keyOf, type MapNode, namesIn, nodeAt, type Path, placeOf, textAt } from './tree.ts'
 
-const PACED = ['arrivals', 'precision', 'max_in_flight', 'from']
+const PACED = ['arrivals', 'precision', 'max_in_flight', 'from', 'http2', 'new_connection_every']
 const CLOSED = ['workers', 'amount']
 const SAFE = ['GET', 'HEAD', 'OPTIONS']
 
@@ -30,6 +30,7 @@ function checkLoad(context: RuleContext, path: Path): void {
       report(entry.at, entry.value.key, `belongs to \`${isClosed ? 'rate' : 'connections'}\`, which this load has not`)
   }
   checkFrom(context, [...path, 'from'])
+  checkHttp2(context, node)
   exactlyOne(context, [...path, 'rate'], ['ramp', 'steps', 'spike', 'sine'])
   exactlyOne(context, [...path, 'auth'], ['bearer', 'basic', 'login'])
   for (const data of namesIn(root, [...path, 'data'])) exactlyOne(context, [...path, 'data', data], ['csv', 'jsonl'])
@@ -38,6 +39,13 @@ function checkLoad(context: RuleContext, path: Path): void {
     report(placeOf(root, path), keyOf(root, [...path, 'requests']), 'is missing: what is sent, such as `[{ get: / }]`')
   const allowed = allowedMethods(context, path)
   for (const request of [...requests, [...path, 'auth', 'login']]) checkRequest(context, request, allowed)
+}
+
+function checkHttp2({ report }: RuleContext, node: MapNode): void {
+  const every = node.entries.get('new_connection_every')
+  const http2 = node.entries.get('http2')?.value
+  if (every !== undefined && http2?.kind === 'scalar' && http2.value === true)
+    report(every.at, every.value.key, 'has no place beside `http2`: many requests share one connection')
 }
 
 /** Hosts of the inventory, each once. */

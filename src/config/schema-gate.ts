@@ -82,14 +82,20 @@ export const gate = object({
     ),
     'Reads the result of another tool',
   ),
-  pass: doc(withDefault(list(either(value(values.clauseLine), clause)), []), 'What must hold: clauses, docs/gates.md lists them'),
+  pass: doc(
+    withDefault(list(either(value(values.clauseLine), clause)), []),
+    'What must hold: clauses, docs/gates.md lists them. Default where `against` compares: p50 + 10%, p95 + 15%, slow + 1pp, errors + 0.1pp',
+  ),
   confidence: doc(
     withDefault(
       object({
         false_alarm: doc(withDefault(value(percent('chance')), '1%'), 'Chance that a release like the old one is failed'),
         false_pass: doc(withDefault(value(percent('chance')), '5%'), 'Chance, for each clause, that a release at the margin is passed'),
         looks: doc(withDefault(value(whole('a number', 1, 20)), 4), 'How often it looks before the end'),
-        host_effect: doc(withDefault(value(values.hostEffect), '5%'), 'How much hosts differ by themselves, without a calibration'),
+        host_effect: doc(
+          optional(value(values.hostEffect)),
+          'How much hosts differ by themselves. Default: what calibrations of five pairs of hosts or more under this load have shown, else 5%',
+        ),
       }),
       {},
     ),

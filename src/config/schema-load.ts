@@ -18,6 +18,10 @@ const expect = object({
   ),
   body: doc(optional(either(value(shellLine), list(value(shellLine)))), 'Texts that the answer contains; one or a list'),
   json: doc(optional(named(names.jsonPath, 'PATH', value(values.plain))), 'What stands at a path of the answer, such as `$.items[0].id`'),
+  schema: doc(
+    optional(value(names.schemaOrFile)),
+    'What the body is: a file with a JSON Schema, or the schema itself; keywords that cannot be checked are refused',
+  ),
   min_bytes: doc(optional(value(whole('a number of bytes', 0, 2 ** 40))), 'The answer has at least so many bytes'),
   max_bytes: doc(optional(value(whole('a number of bytes', 0, 2 ** 40))), 'The answer has at most so many bytes'),
   within: doc(optional(value(duration())), 'The answer is there in this time, from the send'),
@@ -139,8 +143,8 @@ export const load = object({
           csv: doc(optional(value(names.localPath)), 'A file with a line of column names'),
           jsonl: doc(optional(value(names.localPath)), 'A file with a JSON object on each line'),
           order: doc(
-            withDefault(value(choice('sequential', 'random', 'once')), 'sequential'),
-            '`once`: each row is used one time, and the run ends with the last',
+            withDefault(value(choice('sequential', 'random', 'once', 'partition')), 'sequential'),
+            '`once`: each row is used one time, and the run ends with the last; `partition`: of several generators each has rows of its own',
           ),
         }),
       ),
@@ -182,7 +186,10 @@ export const load = object({
     ),
     'What protects the target',
   ),
-  new_connection_every: doc(optional(value(whole('a number', 1, 1_000_000))), 'A connection is closed after so many requests'),
+  http2: doc(optional(value(values.yesNo)), 'HTTP/2 instead of HTTP/1.1; only for a `rate`, and for targets with TLS'),
+  tls: doc(optional(value(values.yesNo)), 'The hosts’ own ports speak TLS, with a certificate of the site. Default: plain HTTP'),
+  ca: doc(optional(value(names.localPath)), 'A file (PEM) with an authority to trust besides the system’s'),
+  new_connection_every: doc(optional(value(whole('a number', 1, 1_000_000))), 'Of `rate`: a connection is closed after so many requests'),
 })
 
 export type MergedLoad = Output<typeof load>

@@ -372,7 +372,7 @@ export type GateCalibrateDocument = BaseDocument & {
     /** By quantile (`0.95`): how much slower the host is than the other one, +3 % is 0.03, and its standard error. */
     readonly quantiles: Readonly<Record<string, { readonly ratio: number; readonly se: number; readonly oldMs: number }>>
   }[]
-  /** Standard deviation between hosts, as far as it is known; what `confidence.host_effect` may be set to. */
+  /** Standard deviation between hosts, as far as it is known: what gates allow for where no `confidence.host_effect` is set. */
   readonly hostEffect: number
   /** With `--aa`: gates of the old release against itself. */
   readonly aa: { readonly runs: number; readonly verdicts: Readonly<Record<Verdict, number>> } | null

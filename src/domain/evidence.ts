@@ -50,6 +50,8 @@ export type RestartEvidence = { readonly sent: number; readonly lost: number; re
 export type CapacityEvidence = {
   readonly bursts: readonly { readonly canary: number; readonly old: number }[]
   readonly distrust: readonly string[]
+  /** Which brake ended them. */
+  readonly aborted?: string
 }
 /** What a gate that passed had measured: quantiles in milliseconds by `0.95`, and its share of errors. */
 export type PastPass = { readonly at: string; readonly quantilesMs: Readonly<Record<string, number>>; readonly errors: number }

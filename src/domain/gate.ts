@@ -69,6 +69,8 @@ export type GateSettings = {
   readonly onInvalid: { readonly retry: number; readonly otherwise: 'fail' | 'pause' }
   /** How long the same hosts are measured before the push; null: half the longest time of the load, 15 s to 2 min. 0: never. */
   readonly calibrateMs?: number | null
+  /** `hostEffect` is nobody's word: what calibrations of this load have shown goes before it. */
+  readonly learnsHostEffect?: boolean
 }
 
 const CALIBRATION_MS = { least: 15_000, most: 120_000 }
@@ -113,6 +115,8 @@ export type GatePlan = {
   /** Block length; null: calibration decides [5]. */
   readonly blockSeconds: number | null
   readonly confidence: Confidence
+  /** Pairs of hosts that `confidence.hostEffect` was learned from; absent: it was given. */
+  readonly hostEffectPairs?: number
   /** How often the end may be moved by the whole of `atMostSeconds`. */
   readonly extend: number
   readonly resamples: number

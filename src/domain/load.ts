@@ -58,8 +58,8 @@ export type LoadData = {
   readonly format: 'csv' | 'jsonl'
   /** Absolute. */
   readonly path: string
-  /** once: every row is used one time, and the run ends when there are no more */
-  readonly order: 'sequential' | 'random' | 'once'
+  /** once: every row is used one time, and the run ends when there are no more · partition: sequential, and of several generators each has rows of its own */
+  readonly order: 'sequential' | 'random' | 'once' | 'partition'
 }
 
 export type LoadBody =
@@ -77,6 +77,8 @@ export type LoadExpect = {
   readonly bodyContains?: readonly string[]
   /** JSON path → value; null in the map's value means JSON's null. */
   readonly json?: Readonly<Record<string, string | number | boolean | null>>
+  /** What the body is, by a JSON Schema: it, or the file that holds it (absolute). */
+  readonly schema?: { readonly path: string } | { readonly json: unknown }
   readonly minBytes?: number
   readonly maxBytes?: number
   /** Service time. */
@@ -141,6 +143,12 @@ export type LoadSettings = {
   readonly safety: LoadSafety
   /** A connection is closed after so many requests, so that the cost of new ones is seen. */
   readonly newConnectionEvery?: number
+  /** HTTP/2 instead of HTTP/1.1, for `https:` targets. */
+  readonly http2?: boolean
+  /** The hosts' own ports speak TLS, with a certificate of the site [plain HTTP]. */
+  readonly tls?: boolean
+  /** PEM file, absolute: an authority to trust besides the system's. */
+  readonly ca?: string
   /** Hosts of the configuration that send it, each its share [this machine]. */
   readonly from?: readonly HostName[]
 }

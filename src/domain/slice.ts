@@ -64,3 +64,12 @@ export function answersOf(slice: Pick<Slice, 'done' | 'failures'>): number {
   const { status = 0, check = 0, truncated = 0, 'body-timeout': stuck = 0 } = slice.failures
   return slice.done + status + check + truncated + stuck
 }
+
+const OF_LATENESS: readonly FailureClass[] = ['shed', 'connect-timeout', 'first-byte-timeout', 'body-timeout', 'unfinished']
+
+/** Most of these may come from a generator that was late itself; a status, a refusal or a reset is the target's own. */
+export function mayBeLateness(of: readonly Pick<Slice, 'failures'>[]): boolean {
+  const all = of.reduce((sum, one) => sum + failuresOf(one), 0)
+  const late = of.reduce((sum, { failures }) => sum + OF_LATENESS.reduce((own, kind) => own + (failures[kind] ?? 0), 0), 0)
+  return late > all / 2
+}

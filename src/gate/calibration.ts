@@ -61,9 +61,28 @@ export function shrink(
   }
 }
 
+/** Below this many pairs nobody knows how much hosts differ. */
+export const FEWEST_PAIRS = 5
+/** Assumed until it is known. */
+export const USUAL_HOST_EFFECT = 0.05
+
+export type LearnedEffect = { readonly tau: number; readonly pairs: number }
+
+/** How much hosts differ, of calibrations of one host against another. null: too few pairs. */
+export function learnedFrom(
+  calibrations: readonly { readonly host: string; readonly against: string; readonly calibration: Calibration }[],
+): LearnedEffect | null {
+  // Each pair once, as it comes first: the other way round says the same again.
+  const pairs = new Map(
+    calibrations.toReversed().map(({ host, against, calibration }) => [[host, against].sort().join('\n'), calibration.quantiles['0.5']]),
+  )
+  const thetas = [...pairs.values()].flatMap((median) => median ?? [])
+  return thetas.length < FEWEST_PAIRS ? null : { tau: learnTau(thetas), pairs: thetas.length }
+}
+
 /** Standard deviation between hosts, learned from calibrations of the same service; never below 0.02. */
 export function learnTau(thetas: readonly { readonly theta: number; readonly se: number }[]): number {
-  if (thetas.length < 5) return 0.05
+  if (thetas.length < FEWEST_PAIRS) return USUAL_HOST_EFFECT
   // What is seen is host effect and noise together; the expected difference of two hosts is zero.
   const squares = thetas.reduce((total, { theta, se }) => total + Math.max(0, theta ** 2 - se ** 2), 0)
   return Math.max(0.02, Math.sqrt(squares / thetas.length))

@@ -24,7 +24,10 @@ export type Next =
 
 type Policy = Pick<GateSettings, 'onInconclusive' | 'onInvalid'> & { readonly source: Pick<GateSettings['source'], 'kind'> }
 
-export function nextOf(settings: Policy, course: Course, report: Pick<GateReport, 'verdict' | 'reason'>): Next {
+/** Its brake was pulled: whatever is not sure of it, the service is not loaded again. */
+type Said = Pick<GateReport, 'verdict' | 'reason'> & { readonly isBraked?: boolean }
+
+export function nextOf(settings: Policy, course: Course, report: Said): Next {
   const because = report.reason
   switch (report.verdict) {
     case 'pass':
@@ -43,7 +46,7 @@ export function nextOf(settings: Policy, course: Course, report: Pick<GateReport
     case 'invalid': {
       const { retry, otherwise } = settings.onInvalid
       const invalid = course.discarded.length
-      if (invalid < retry && canRepeat(settings.source.kind)) {
+      if (invalid < retry && report.isBraked !== true && canRepeat(settings.source.kind)) {
         return {
           kind: 'afresh',
           course: { discarded: [...course.discarded, { verdict: report.verdict, reason: report.reason }], extensions: 0 },

@@ -10,9 +10,10 @@ import { judgeAbsolute, type Levels, type Totals } from './absolute.ts'
 import { cutBlocks, type Second } from './blocks.ts'
 import { type Finding, tidy, unjudged } from './finding.ts'
 import { FEWEST_BLOCKS, type Look, type LookPlan } from './looks.ts'
+import { smallestMarginMs } from './margin.ts'
 import { boundFromPasses, judgeCapacity, judgeRestart } from './other-clauses.ts'
 import { createDraw } from './random.ts'
-import { judgeRelative, logMargin } from './relative.ts'
+import { judgeRelative } from './relative.ts'
 import { judgeValidity, type Validity } from './validity.ts'
 
 /** One measured second, ready to be counted. */
@@ -46,7 +47,7 @@ export function evaluate(
   const validity = judgeValidity({
     seconds,
     generator: seconds.flatMap((second) => second.generator),
-    smallestMarginMs: smallestMarginMs(plan, seconds),
+    smallestMarginMs: marginSeenMs(plan, seconds),
     arms: plan.ratePerArm === null ? { canary: [], old: [] } : plan.arms,
     distrust: facts.distrust,
   })
@@ -66,6 +67,7 @@ export function evaluate(
         blocks: cutBlocks(timeline, lookPlan.blockSeconds),
         calibration,
         tau: hostEffect === 'ignore' ? 0 : hostEffect,
+        learnedFrom: plan.hostEffectPairs ?? null,
         resamples: plan.resamples,
         draw: createDraw(`${plan.seed}/${look.index}`),
         latencyDoubt: latencyDoubt(facts),
@@ -122,10 +124,7 @@ function judgeAlone(
       return judgeAbsolute(clause, totals, limit.share, levels.absolute)
     case 'passes': {
       const past = boundFromPasses(clause, facts.passes)
-      if (past === null) {
-        const note = 'no pass is recorded yet; the first becomes the measure'
-        return { ...unjudged(clause.metric.kind === 'errors' ? 'share' : 'ms', 'open', note), isOnlyShown: note }
-      }
+      if (past === null) return firstPass(clause, totals)
       const finding = judgeAbsolute(clause, totals, past.bound, levels.absolute)
       return past.of < limit.count && finding.note === undefined
         ? { ...finding, note: `${past.of} of ${limit.count} passes recorded` }
@@ -136,6 +135,17 @@ function judgeAlone(
     default:
       return limit satisfies never
   }
+}
+
+/** Shown only, as the measure of later ones: which a time that nobody was given, or no request at all, cannot be. */
+function firstPass({ metric }: Clause, totals: Totals): Finding {
+  const unit = metric.kind === 'errors' ? 'share' : 'ms'
+  const isTime = metric.kind === 'quantile' && totals.histogram !== null
+  const ms = isTime ? quantile(totals.histogram, metric.q, totals.failures) : null
+  if (totals.arrivals === 0 || (isTime && (ms === null || !Number.isFinite(ms))))
+    return unjudged(unit, 'invalid', 'no pass is recorded yet, and this run cannot become the measure: the quantile lies on failures')
+  const note = 'no pass is recorded yet; the first becomes the measure'
+  return { ...unjudged(unit, 'open', note), isOnlyShown: note }
 }
 
 function totalsOf(plan: GatePlan, seconds: readonly SeenSecond[], masked: readonly boolean[]): Totals {
@@ -162,24 +172,15 @@ function totalsOf(plan: GatePlan, seconds: readonly SeenSecond[], masked: readon
   return { ...total, histogram, blockRates }
 }
 
-/** A tenth of a fixed limit, or the margin at what the old release takes: lag of the generator must stay well below it. */
-function smallestMarginMs(plan: GatePlan, seconds: readonly SeenSecond[]): number | null {
-  const times = plan.clauses.filter(({ metric }) => metric.kind === 'quantile' || metric.kind === 'max')
-  if (times.length === 0) return null
+/** At what the old release takes in this run. */
+function marginSeenMs({ clauses }: GatePlan, seconds: readonly SeenSecond[]): number | null {
   const old = emptyHistogram()
   let failures = 0
-  for (const second of seconds) {
+  for (const second of clauses.some(isRelative) ? seconds : []) {
     for (const histogram of second.old.histograms) mergeInto(old, histogram)
     failures += second.old.failures
   }
-  const margins = times.flatMap(({ metric, limit }) => {
-    if (limit.against === 'bound') return [0.1 * limit.value]
-    const oldMs = metric.kind === 'quantile' && limit.against === 'baseline' ? quantile(old, metric.q, failures) : null
-    return limit.against === 'baseline' && oldMs !== null && Number.isFinite(oldMs)
-      ? [oldMs * Math.expm1(logMargin(limit.margins, oldMs))]
-      : []
-  })
-  return margins.length === 0 ? null : Math.min(...margins)
+  return smallestMarginMs(clauses, (q) => quantile(old, q, failures))
 }
 
 function latencyDoubt(facts: Facts): string | null {

@@ -20,6 +20,8 @@ export type Finding = {
   readonly se?: number
   /** Requests, samples, bursts it rests on. */
   readonly basis?: string
+  /** What the interval allows for beside the requests, where that was learned. */
+  readonly allowance?: string
 }
 
 /** A clause that could not be judged at all. */

@@ -31,7 +31,7 @@ export function createHardStops() {
   let answers = 0
   let slowBlocks = 0
   return {
-    /** One measured second. */
+    /** One second, of the warm-up too. */
     second(seen: SecondSeen): HardStop | null {
       answers += seen.canary.answers
       last.push(seen)

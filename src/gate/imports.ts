@@ -12,7 +12,7 @@ import { answered } from './answers.ts'
 import { decide, type State } from './decide.ts'
 import type { Judgement } from './evaluate.ts'
 import { tidy } from './finding.ts'
-import { reasonOf, resultOf, verdictOf } from './report.ts'
+import { endingUncounted, reasonOf, resultOf, verdictOf } from './report.ts'
 import { measuredSeconds } from './seconds.ts'
 import { summariseTargets } from './targets.ts'
 import { createWatch } from './watch.ts'
@@ -57,7 +57,9 @@ export function whyUnsupported(clause: Clause, level: ImportLevel, can: ImportCa
 }
 
 export function judgeImport(gate: string, evidence: ImportEvidence): GateReport {
+  // Where there is nothing to compare, why there is nothing says more.
   const compares =
+    evidence.slices.length > 0 &&
     evidence.clauses.some(isRelative) &&
     evidence.clauses.every((clause) => whyUnsupported(clause, evidence.level, evidence.capabilities) === null)
   return compares ? judgePaired(gate, evidence) : judgeTotals(gate, evidence)
@@ -123,10 +125,7 @@ function endingOf(judgements: readonly Judgement[], distrust: readonly string[])
   if (distrust.length > 0) return { verdict: 'invalid', reason: distrust.join('; ') } as const
   const states = judgements.filter((judgement) => judgement.counts).map(({ finding }) => finding.state)
   if (states.includes('invalid')) return { verdict: 'invalid', reason: reasonOf(judgements, 'invalid', null, '') } as const
-  if (states.length === 0)
-    return judgements.length === 0
-      ? ({ verdict: 'invalid', reason: 'nothing was asked' } as const)
-      : ({ verdict: 'pass', reason: 'no clause counts' } as const)
+  if (states.length === 0) return endingUncounted(judgements, null, '')
   // `invalid` was ruled out above; the type cannot know.
   const decision = decide(states as readonly State[], true)
   const verdict = verdictOf(decision === 'pass' || decision === 'fail' ? decision : 'open')

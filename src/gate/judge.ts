@@ -6,7 +6,7 @@ import { judgeApproval, judgeCommand } from './answers.ts'
 import type { Facts } from './evaluate.ts'
 import { judgeImport } from './imports.ts'
 import { judgePrometheus } from './prometheus.ts'
-import { measuredSeconds, timelineOf } from './seconds.ts'
+import { measuredSeconds, timelineOf, warmupSeconds } from './seconds.ts'
 import { coldPhase } from './steady.ts'
 import { createWatch } from './watch.ts'
 
@@ -38,9 +38,13 @@ function watched(evidence: RequestEvidence): GateReport {
   const watch = createWatch(plan, evidence.calibration)
   const facts: Facts = evidence
   let extension = 0
+  for (const second of warmupSeconds(evidence.slices, evidence.generator)) {
+    const report = watch.addWarmup(second, facts)
+    if (report !== null && mayStand(report, facts)) return report
+  }
   for (const second of measuredSeconds(evidence.slices, evidence.generator)) {
     const report = watch.add(second, facts)
-    if (report === null) continue
+    if (report === null || !mayStand(report, facts)) continue
     // It could not say, and somebody gave it more time: then it went on.
     if (report.verdict !== 'inconclusive' || extension >= evidence.extensions || watch.nextLook() === null) return report
     extension += 1
@@ -48,6 +52,8 @@ function watched(evidence: RequestEvidence): GateReport {
   return watch.end(facts)
 }
 
+/** A brake that was pulled in the very second of a look is not passed over: what it stopped never passes. */
+const mayStand = (report: GateReport, { aborted }: Facts): boolean => aborted === null || report.verdict === 'fail'
 function coldOf({ slices, plan, steady }: RequestEvidence): ColdPhase | null {
   const warmup = timelineOf(slices, plan.arms, 'warmup').length
   if (warmup === 0) return null

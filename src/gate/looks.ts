@@ -6,7 +6,7 @@
 export type Look = {
   /** From 1; extension looks count on. */
   readonly index: number
-  /** Looks of the planned time, without extensions. */
+  /** Looks up to the end that is planned now: with those of an extension once it is in one. */
   readonly of: number
   /** Of measured time. */
   readonly second: number
@@ -54,7 +54,11 @@ export function planLooks(settings: {
   }))
   const count = settings.looks * extend
   const later = spend(fractions(count)).map((look, index) => ({
-    ...{ index: usable.length + index + 1, of: usable.length, second: Math.round(end + look.at * extend * settings.atMostSeconds) },
+    ...{
+      index: usable.length + index + 1,
+      of: usable.length + settings.looks * (Math.floor(index / settings.looks) + 1),
+      second: Math.round(end + look.at * extend * settings.atMostSeconds),
+    },
     ...{ extension: Math.floor(index / settings.looks) + 1, isLast: (index + 1) % settings.looks === 0 },
     share: reserved * look.share,
   }))

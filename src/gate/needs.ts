@@ -25,8 +25,11 @@ export type Need = {
   readonly seconds: number
   /** Requests per arm that this means. */
   readonly requests: number
-  /** The smallest margin that the time given decides (share for ratios, points for shares); null: not a margin's question. */
+  /** The margin that is asked for, and the smallest that the time given decides (share for ratios, points for shares); null: not a margin's question. */
+  readonly margin: number | null
   readonly smallestMargin: number | null
+  /** More is needed where the old release fails now and then: how often is not known yet. */
+  readonly ifFailing?: { readonly share: number; readonly requests: number; readonly seconds: number }
   /** null: worked out from this service's own calibration or exactly. */
   readonly guess: string | null
   /** Differences between hosts, as well as they are known, are larger than the margin. */
@@ -43,6 +46,8 @@ const MODEL = [
 /** Slow requests and errors come in bursts: their counts vary about so much more than independent ones. */
 const BURSTS = 3
 const SLOW_SHARE = 0.01
+/** What an old release may fail by itself, where nobody measured it. */
+const USUAL_ERRORS = 0.001
 
 /** @returns null where the clause needs no particular time */
 export function needOf(clause: Clause, context: NeedContext): Need | null {
@@ -106,7 +111,10 @@ function shareNeed(metric: Metric, margin: number, context: NeedContext): Need {
   const exact = -Math.log(lastBeta(context)) / margin / context.ratePerArm
   const seconds = Math.max(need.seconds, Math.ceil(exact))
   const smallest = Math.max(need.smallestMargin ?? 0, -Math.log(lastBeta(context)) / (context.ratePerArm * context.atMostSeconds))
-  return { ...need, seconds, requests: Math.ceil(seconds * context.ratePerArm), smallestMargin: smallest }
+  const whole = { ...need, seconds, requests: Math.ceil(seconds * context.ratePerArm), smallestMargin: smallest }
+  if (metric.kind !== 'errors' || own !== undefined) return whole
+  const requests = errorSampleSize(USUAL_ERRORS, USUAL_ERRORS + margin, context.confidence.falseAlarm)
+  return { ...whole, ifFailing: { share: USUAL_ERRORS, requests, seconds: Math.ceil(requests / context.ratePerArm) } }
 }
 
 function absoluteNeed(clause: Clause, context: NeedContext): Need | null {
@@ -127,7 +135,14 @@ function absoluteNeed(clause: Clause, context: NeedContext): Need | null {
         return 1
     }
   })()
-  return { seconds: Math.ceil(requests / context.ratePerArm), requests, smallestMargin: null, guess: null, isHostBound: false }
+  return {
+    seconds: Math.ceil(requests / context.ratePerArm),
+    requests,
+    margin: null,
+    smallestMargin: null,
+    guess: null,
+    isHostBound: false,
+  }
 }
 
 /** M ≥ k √(spread / T + host part), solved for T. */
@@ -146,6 +161,7 @@ function timed(
   return {
     seconds,
     requests: Math.ceil(seconds * context.ratePerArm),
+    margin: options.show(margin),
     smallestMargin: options.show(smallest),
     guess: options.guess,
     isHostBound: left <= 0,

@@ -1,9 +1,10 @@
 // Before anything is touched: which clauses make no sense here, which cannot be decided in the time given, and what would
 // suffice (load-and-gates.md, 7.4). Part of `check`, `plan` and `gate plan`. Careful to turn every no into something to
 // do: minutes, a rate, another clause.
-import { type Clause, isRelative, showMetric } from '../domain/clause.ts'
+import { type Clause, isRelative } from '../domain/clause.ts'
 import type { ImportCapabilities, ImportLevel } from '../domain/evidence.ts'
 import type { GateSettings } from '../domain/gate.ts'
+import { type Answers, type Asking, whyUnanswerable } from './answerable.ts'
 import { whyUnsupported } from './imports.ts'
 import { type Need, type NeedContext, needOf } from './needs.ts'
 
@@ -25,37 +26,71 @@ export type GatePlanning = {
 }
 
 export type PlanningContext =
-  | ({ readonly kind: 'load' } & Omit<NeedContext, 'confidence' | 'extend'>)
+  | ({ readonly kind: 'load'; readonly hasProbe: boolean } & Omit<NeedContext, 'confidence' | 'extend'>)
   /** Closed model: how many requests there will be is not known. */
-  | { readonly kind: 'closed' }
+  | { readonly kind: 'closed'; readonly hasProbe: boolean }
   | { readonly kind: 'import'; readonly level: ImportLevel; readonly capabilities: ImportCapabilities }
   | { readonly kind: 'other' }
 
-/** Our histogram's bins are 1 % wide: what is smaller than two of them drowns in them. */
-const SMALLEST_MARGIN = 0.02
-
 export function planning(settings: GateSettings, context: PlanningContext): GatePlanning {
-  const problems = [...contradictions(settings, context)]
-  const warnings: string[] = []
-  const clauses: PlannedClause[] = []
-  if (context.kind === 'load' && problems.length === 0) {
-    const needs: NeedContext = { ...context, confidence: settings.confidence, extend: settings.onInconclusive.extend }
-    for (const clause of settings.pass) {
-      const need = needOf(clause, needs)
-      const planned = plannedClause(clause, need, needs)
-      clauses.push(planned)
-      if (planned.isDecidable) continue
-      if (clause.mode === 'gate') problems.push(planned.sentence)
-      else if (clause.mode === 'warn') warnings.push(planned.sentence)
-    }
-    const comparing = settings.pass.filter((clause) => isRelative(clause) && clause.mode === 'gate')
-    if (comparing.length > 5)
-      warnings.push(`${comparing.length} clauses compare: each makes the others slower to decide; \`mode: warn\` takes one out`)
-    if (comparing.some((clause) => clause.metric.kind === 'quantile') && context.calibration === null) {
-      warnings.push('without a calibration small differences between releases cannot be told from differences between hosts')
-    }
+  const problems = [...unanswerable(settings, context)]
+  if (problems.length > 0 || (context.kind !== 'load' && context.kind !== 'import')) return { problems, warnings: [], clauses: [] }
+  const { clauses, warnings } =
+    context.kind === 'load' ? ownClauses(settings, context) : { clauses: importedClauses(settings), warnings: [] }
+  for (const { mode, sentence, isDecidable } of clauses) {
+    if (isDecidable) continue
+    if (mode === 'gate') problems.push(sentence)
+    else if (mode === 'warn') warnings.push(sentence)
   }
-  return { problems, warnings, clauses }
+  return { problems, warnings: [...warnings, ...comparisonWarnings(settings, context)], clauses }
+}
+
+type Clauses = { readonly clauses: readonly PlannedClause[]; readonly warnings: string[] }
+
+function ownClauses(settings: GateSettings, context: Extract<PlanningContext, { kind: 'load' }>): Clauses {
+  const given: NeedContext = { ...context, confidence: settings.confidence, extend: settings.onInconclusive.extend }
+  const needs = settings.pass.map((clause) => ({ clause, need: needOf(clause, given) }))
+  return {
+    clauses: needs.map(({ clause, need }) => plannedClause(clause, need, given)),
+    warnings: needs.flatMap(({ clause, need }) => (clause.mode === 'shadow' ? [] : failingWords(clause, need?.ifFailing, given))),
+  }
+}
+
+/** Enough where nothing fails, and too little where the old release fails now and then. */
+function failingWords(clause: Clause, ifFailing: Need['ifFailing'], context: NeedContext): readonly string[] {
+  if (ifFailing === undefined || ifFailing.seconds <= context.atMostSeconds) return []
+  const { share, requests, seconds } = ifFailing
+  const rate = round((context.ratePerArm * seconds) / context.atMostSeconds)
+  return [
+    `${clause.text}: where the old release fails in ${percent(share)} of its requests about ${round(requests)} requests for each are needed: plan about ${time(seconds)}, or ${rate}/s`,
+  ]
+}
+
+/** How long another tool runs and how much it sends is not known here: only what no length of time could decide. */
+const ENDLESS = { atLeastSeconds: 1e9, atMostSeconds: 1e9, ratePerArm: 1e6, calibration: null, extend: 0 } as const
+
+function importedClauses({ pass, confidence }: GateSettings): readonly PlannedClause[] {
+  const context: NeedContext = { ...ENDLESS, confidence: { ...confidence, looks: 1 } }
+  return pass.flatMap((clause) => {
+    const need = needOf(clause, context)
+    if (need?.isHostBound !== true) return []
+    const differ = `hosts differ by about ${percent(confidence.hostEffect === 'ignore' ? 0 : confidence.hostEffect)}, and the result of another tool has no calibration`
+    const sentence = `${clause.text} cannot be decided: ${differ}; set a smaller confidence.host_effect with evidence, or allow ${allow(clause, need)}`
+    const base = { clause: clause.text, mode: clause.mode, isDecidable: false, needsSeconds: null, needsRequests: null }
+    return [{ ...base, smallestMargin: need.smallestMargin, sentence }]
+  })
+}
+
+function comparisonWarnings(settings: GateSettings, context: PlanningContext): readonly string[] {
+  if (context.kind !== 'load') return []
+  const comparing = settings.pass.filter((clause) => isRelative(clause) && clause.mode === 'gate')
+  const isUncalibrated = context.calibration === null && comparing.some((clause) => clause.metric.kind === 'quantile')
+  return [
+    ...(comparing.length > 5
+      ? [`${comparing.length} clauses compare: each makes the others slower to decide; \`mode: warn\` takes one out`]
+      : []),
+    ...(isUncalibrated ? ['without a calibration small differences between releases cannot be told from differences between hosts'] : []),
+  ]
 }
 
 function plannedClause(clause: Clause, need: Need | null, context: NeedContext): PlannedClause {
@@ -95,8 +130,10 @@ function remedy(clause: Clause, need: Need, context: NeedContext): string {
   // Requests alone decide absolute clauses and shares; for a ratio a higher rate helps only a little.
   if (!isRelative(clause) || kind === 'errors' || kind === 'slow')
     options.push(`or ${round((context.ratePerArm * need.seconds) / context.atMostSeconds)}/s`)
-  if (need.smallestMargin !== null) options.push(`or allow ${allow(clause, need)}`)
-  if (clause.metric.kind === 'quantile' && clause.metric.q > 0.95 && isRelative(clause))
+  // Where only time lacks, as much is allowed already.
+  const isMarginShort = need.smallestMargin !== null && need.margin !== null && need.smallestMargin > need.margin
+  if (isMarginShort) options.push(`or allow ${allow(clause, need)}`)
+  if (isMarginShort && clause.metric.kind === 'quantile' && clause.metric.q > 0.95)
     options.push('or use the slow share (`slow <= baseline + 1pp`)')
   return options.join(', ')
 }
@@ -109,8 +146,15 @@ function allow(clause: Clause, need: Need): string {
   return `+ ${round(Math.ceil(share / step - 1e-9) * step * 100)}${isRatio ? '%' : 'pp'}`
 }
 
-/** What cannot work whatever the time: the wrong source, nothing to compare with, nothing asked. */
-function contradictions(settings: GateSettings, context: PlanningContext): readonly string[] {
+/**
+ * What cannot work whatever the time: the wrong source, nothing to compare with, nothing asked.
+ * @param asking `alone`: by hand, where nothing is restarted and nobody is taken out of rotation
+ */
+export function unanswerable(
+  settings: GateSettings,
+  context: PlanningContext,
+  asking: Exclude<Asking, 'load'> = 'gate',
+): readonly string[] {
   const { source, pass } = settings
   switch (source.kind) {
     case 'approval':
@@ -133,31 +177,34 @@ function contradictions(settings: GateSettings, context: PlanningContext): reado
       if (pass.length === 0) return ['nothing is asked: add a clause such as `p95 < 300ms`']
       // Another tool sends it: what its result will say is known.
       if (context.kind === 'import') return pass.flatMap((clause) => whyUnsupported(clause, context.level, context.capabilities) ?? [])
-      return pass.flatMap((clause) => loadProblem(clause, source.baseline !== null, context) ?? [])
+      if (context.kind === 'other') return []
+      return pass.flatMap((clause) => loadProblem(clause, answersOf(settings, context, asking)) ?? [])
     default:
       return source satisfies never
   }
 }
 
-function loadProblem(clause: Clause, hasBaseline: boolean, context: PlanningContext): string | null {
-  const { metric, limit } = clause
-  if (metric.kind === 'value' || metric.kind === 'burn')
-    return `${clause.text}: ${metric.kind} is what a Prometheus query answers, not a load`
-  if (isRelative(clause) && !hasBaseline)
-    return `${clause.text}: compares with the old release, but the gate has no \`against: { baseline: … }\``
-  if (isRelative(clause) && context.kind === 'closed' && metric.kind !== 'capacity')
-    return `${clause.text}: compares pairs of arrivals, which the closed model (connections) has not; give the load a rate`
-  if (limit.against === 'offered' && context.kind === 'closed')
-    return `${clause.text}: the closed model (connections) offers nothing at a rate`
-  if (metric.kind === 'slow' && metric.aboveMs === null && context.kind === 'load' && context.calibration === null)
-    return `${clause.text}: what is slow needs a calibration, or \`above: 300ms\``
-  if (
-    limit.against === 'baseline' &&
-    metric.kind === 'quantile' &&
-    limit.margins.every((margin) => margin.kind === 'percent' && margin.share < SMALLEST_MARGIN)
-  )
-    return `${clause.text}: times are counted in steps of 1 %, so ${showMetric(metric)} cannot be compared to less than ${percent(SMALLEST_MARGIN)}`
-  return null
+type OwnLoad = Extract<PlanningContext, { kind: 'load' | 'closed' }>
+
+function answersOf({ source }: GateSettings, context: OwnLoad, asking: Asking): Answers {
+  const baseline = source.kind === 'load' ? source.baseline : null
+  return {
+    asking,
+    isClosed: context.kind === 'closed',
+    hasBaseline: baseline !== null,
+    // By hand one that was made before is used, where there is one.
+    hasCalibration: context.kind === 'load' && context.calibration !== null,
+    hasProbe: context.hasProbe,
+    isPairAlone: source.kind === 'load' && source.when === 'isolated' && baseline?.kind === 'drained-peer',
+  }
+}
+
+function loadProblem(clause: Clause, answers: Answers): string | null {
+  const found = whyUnanswerable(clause, answers)
+  // What only warns may stay unanswered where a gate is tried by hand: the rollout will answer it.
+  const isOfRollout = clause.metric.kind === 'restart.lost' || clause.metric.kind === 'capacity'
+  if (found === null || (answers.asking === 'alone' && isOfRollout && clause.mode !== 'gate')) return null
+  return `${found.why}; ${found.fix}`
 }
 
 function time(seconds: number): string {

@@ -6,8 +6,9 @@ import type { GateVerdict } from '../domain/event.ts'
 import type { PrometheusAnswer, PrometheusEvidence } from '../domain/evidence.ts'
 import type { BurnSettings, ClauseResult, GateReport } from '../domain/gate.ts'
 import { answered } from './answers.ts'
+import type { Judgement } from './evaluate.ts'
 import { type Finding, tidy } from './finding.ts'
-import { resultOf, verdictOf } from './report.ts'
+import { endingUncounted, resultOf, verdictOf } from './report.ts'
 
 export type BurnPair = { readonly long: string; readonly short: string; readonly times: number }
 
@@ -32,35 +33,15 @@ type Read =
 
 export function judgePrometheus(gate: string, clauses: readonly Clause[], evidence: PrometheusEvidence): GateReport {
   const reads = evidence.answers.map(({ window, answer }) => ({ window, read: readAnswer(answer, evidence.staleMs) }))
-  const judged =
-    evidence.burn === null
-      ? clauses.map((clause) => ({
-          clause,
-          finding: tidy(
-            judgeValues(
-              clause,
-              reads.map(({ read }) => read),
-              evidence,
-            ),
-          ),
-        }))
-      : []
-  const results: ClauseResult[] = judged.map(({ clause, finding }) =>
-    fromPrometheus(resultOf({ clause, finding, counts: clause.mode === 'gate' }, null, '')),
-  )
-  if (evidence.burn !== null) {
-    for (const pair of burnPairs(evidence.burn)) results.push(judgeBurn(pair, evidence.burn, reads, evidence))
-  }
+  const { burn } = evidence
+  const answers = reads.map(({ read }) => read)
+  const judgements = burn === null ? clauses.map((clause) => judgedBy(clause, judgeValues(clause, answers, evidence))) : []
+  const results =
+    burn === null
+      ? judgements.map((judgement) => fromPrometheus(resultOf(judgement, null, '')))
+      : burnPairs(burn).map((pair) => judgeBurn(pair, burn, reads, evidence))
   const counting = results.filter((result) => result.mode === 'gate')
-  const verdict = worst(
-    counting.map((result) => result.verdict),
-    results.length > 0,
-  )
-  const deciding = counting.filter((result) => result.verdict === verdict)
-  const reason =
-    verdict === 'pass' || deciding.length === 1
-      ? deciding.map((result) => result.sentence).join('; ') || 'nothing counts'
-      : `${deciding[0]?.sentence ?? 'nothing was asked'}; and ${deciding.length - 1} more`
+  const { verdict, reason } = counting.length === 0 ? endingUncounted(judgements, null, '') : worstOf(counting)
   const warnings = [
     ...reads.flatMap(({ read }) => (read.kind === 'values' ? read.warnings : [])),
     ...results.flatMap((result) => (result.mode === 'warn' && result.verdict !== 'pass' ? [result.sentence] : [])),
@@ -68,10 +49,15 @@ export function judgePrometheus(gate: string, clauses: readonly Clause[], eviden
   return answered(gate, verdict, reason, results, { warnings })
 }
 
-/** Of everything that counts. Without an answer or a clause there is nothing that could pass. */
-function worst(verdicts: readonly GateVerdict[], wasAsked: boolean): GateVerdict {
-  if (verdicts.length === 0) return wasAsked ? 'pass' : 'invalid'
-  return (['fail', 'invalid', 'inconclusive'] as const).find((verdict) => verdicts.includes(verdict)) ?? 'pass'
+const judgedBy = (clause: Clause, finding: Finding): Judgement => ({ clause, finding: tidy(finding), counts: clause.mode === 'gate' })
+
+function worstOf(counting: readonly ClauseResult[]): { readonly verdict: GateVerdict; readonly reason: string } {
+  const verdicts = counting.map((result) => result.verdict)
+  const verdict = (['fail', 'invalid', 'inconclusive'] as const).find((one) => verdicts.includes(one)) ?? 'pass'
+  const sentences = counting.filter((result) => result.verdict === verdict).map(({ sentence }) => sentence)
+  const [first = ''] = sentences
+  if (sentences.length === 1) return { verdict, reason: first }
+  return { verdict, reason: verdict === 'pass' ? sentences.join('; ') : `${first}; and ${sentences.length - 1} more` }
 }
 
 function readAnswer(answer: PrometheusAnswer, staleMs: number): Read {

@@ -17,6 +17,8 @@ export type Comparison = {
   readonly calibration: Calibration | null
   /** 0: hosts are taken to be alike. */
   readonly tau: number
+  /** Pairs of hosts that `tau` was learned from; null: it was given. */
+  readonly learnedFrom: number | null
   readonly resamples: number
   readonly draw: Draw
   /** Latency may not fail a release that has not settled, or that runs under another load. */
@@ -91,6 +93,7 @@ function judgeRatio(ratio: LogRatio, margins: readonly Margin[], of: Comparison,
     ...{ bound, state: judged.state, basis },
     ...(Number.isFinite(se) ? { se } : {}),
     ...(ratio.canaryFails ? { shown: '> timeout' } : {}),
+    ...(of.learnedFrom === null ? {} : { allowance: `hosts differ by ${percent(of.tau)}, learned from ${of.learnedFrom} pairs` }),
   }
   return withDoubt(finding, of.latencyDoubt)
 }
@@ -120,6 +123,10 @@ function pointsOf(margin: Margin): number {
 
 function finite(value: number): number | null {
   return Number.isFinite(value) ? value : null
+}
+
+function percent(share: number): string {
+  return `${Number((100 * share).toFixed(1))} %`
 }
 
 function round(value: number): number {

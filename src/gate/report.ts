@@ -5,6 +5,7 @@ import type { GateVerdict } from '../domain/event.ts'
 import type { ClauseResult, GatePlan, GateReport, StoppedBy } from '../domain/gate.ts'
 import type { State } from './decide.ts'
 import type { Evaluation, Judgement, SeenSecond } from './evaluate.ts'
+import type { Finding } from './finding.ts'
 import type { Look } from './looks.ts'
 import { type At, sentenceOf, showAt } from './sentence.ts'
 import { summariseTargets } from './targets.ts'
@@ -78,10 +79,38 @@ export function reasonOf(judgements: readonly Judgement[], verdict: GateVerdict,
   const [first = 'nothing was asked'] = sentences
   if (verdict !== 'pass') return sentences.length > 1 ? `${first}; and ${sentences.length - 1} more` : first
   const when = at === null ? '' : ` ${showAt(at)}`
-  if (counting.length === 0) return `no clause counts: all only warn or are shadows${when}`
   if (counting.length === 1) return first
   const slower = sentences.filter((sentence) => sentence.includes(' by '))
   return `${counting.length} clauses hold${when}${slower.length === 0 ? '' : `; ${slower.join('; ')}`}`
+}
+
+/**
+ * How a gate ends in which no clause counts, because all only warn, are shadows or wait for a first pass. It passes when
+ * what it asked for was measured, and says that nothing counts; what was not measured is no yes in any mode.
+ */
+export function endingUncounted(
+  judgements: readonly Judgement[],
+  at: At | null,
+  subject: string,
+): { readonly verdict: GateVerdict; readonly reason: string } {
+  const [first] = judgements
+  if (first === undefined) return { verdict: 'invalid', reason: 'nothing was asked' }
+  if (judgements.every(({ finding }) => wasNotMeasured(finding))) {
+    const verdicts = judgements.map(({ finding }) => verdictOf(finding.state))
+    const verdict = (['invalid', 'fail'] as const).find((one) => verdicts.includes(one)) ?? 'inconclusive'
+    const saying = judgements.find(({ finding }) => verdictOf(finding.state) === verdict) ?? first
+    return { verdict, reason: sentenceOf(saying.clause, saying.finding, at, subject) }
+  }
+  const when = at === null ? '' : ` ${showAt(at)}`
+  const waiting = judgements.flatMap(({ clause, finding }) =>
+    finding.isOnlyShown === undefined ? [] : [`${showMetric(clause.metric)}: ${finding.isOnlyShown}`],
+  )
+  return { verdict: 'pass', reason: `no clause counts: ${waiting[0] ?? 'all only warn or are shadows'}${when}` }
+}
+
+/** A quantile that lies on failures has no number, and was measured. */
+function wasNotMeasured({ state, estimate, shown, isOnlyShown }: Finding): boolean {
+  return state === 'invalid' || (estimate === null && shown === undefined && isOnlyShown === undefined)
 }
 
 export function subjectOf(plan: Pick<GatePlan, 'arms'>): string {

@@ -4,21 +4,34 @@ import type { GeneratorSample } from '../domain/load.ts'
 import type { Slice } from '../domain/slice.ts'
 import { secondOf, type Timeline } from './blocks.ts'
 
+export type RawSecond = { readonly slices: readonly Slice[]; readonly generator: readonly GeneratorSample[] }
+
 /** Second by second from the first measured one; seconds in which nothing was offered are there, and empty. */
-export function measuredSeconds(
-  slices: readonly Slice[],
-  generator: readonly GeneratorSample[],
-): readonly { readonly slices: readonly Slice[]; readonly generator: readonly GeneratorSample[] }[] {
-  const measured = slices.filter((slice) => slice.warmup !== true)
+export function measuredSeconds(slices: readonly Slice[], generator: readonly GeneratorSample[]): readonly RawSecond[] {
+  return inOrder(
+    slices.filter((slice) => slice.warmup !== true),
+    generator,
+  )
+}
+
+/** The same of the warm-up. */
+export function warmupSeconds(slices: readonly Slice[], generator: readonly GeneratorSample[]): readonly RawSecond[] {
+  return inOrder(
+    slices.filter((slice) => slice.warmup === true),
+    generator,
+  )
+}
+
+function inOrder(slices: readonly Slice[], generator: readonly GeneratorSample[]): readonly RawSecond[] {
   let first = Number.POSITIVE_INFINITY
   let last = Number.NEGATIVE_INFINITY
-  for (const { second } of measured) {
+  for (const { second } of slices) {
     first = Math.min(first, second)
     last = Math.max(last, second)
   }
   if (last < first) return []
   const seconds = Array.from({ length: last - first + 1 }, () => ({ slices: [] as Slice[], generator: [] as GeneratorSample[] }))
-  for (const slice of measured) seconds[slice.second - first]?.slices.push(slice)
+  for (const slice of slices) seconds[slice.second - first]?.slices.push(slice)
   for (const sample of generator) seconds[sample.second - first]?.generator.push(sample)
   return seconds
 }

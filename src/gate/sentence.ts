@@ -10,14 +10,14 @@ export type At = { readonly look: Look | null; readonly seconds: number }
 export function sentenceOf(clause: Clause, finding: Finding, at: At | null, subject: string): string {
   const what = `${subject === '' ? '' : `${subject} `}${showMetric(clause.metric)}`
   const when = at === null ? '' : ` ${showAt(at)}`
-  const reason = finding.note === undefined ? '' : ` (${finding.note})`
+  const asides = [finding.note, finding.allowance].filter((aside) => aside !== undefined)
+  const reason = asides.length === 0 ? '' : ` (${asides.join('; ')})`
   return `${what} ${showFinding(clause, finding)}${allowed(clause, finding)}: ${verdictWords(finding)}${when}${reason}`
 }
 
 export function showAt(at: At): string {
   if (at.look === null || at.look.of === 1) return `after ${at.seconds} s`
-  const where = at.look.extension === 0 ? `look ${at.look.index} of ${at.look.of}` : `look ${at.look.index} (extended)`
-  return `at ${where}, ${at.seconds} s`
+  return `at look ${at.look.index} of ${at.look.of}${at.look.extension === 0 ? '' : ' (extended)'}, ${at.seconds} s`
 }
 
 export function verdictWords(finding: Pick<Finding, 'state' | 'note'>): string {

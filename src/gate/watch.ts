@@ -1,33 +1,38 @@
 // A gate while it measures: fed second by second, it says when it is decided. Every second the hard stops and the error
 // process are asked, at the planned looks everything is. The same code judges stored evidence (judge.ts), so a live verdict
 // and its explanation cannot disagree. Careful about a generator that is too slow: whatever a stop seems to prove then is
-// INVALID and never FAIL.
+// INVALID and never FAIL. The warm-up is out of the statistics, but a service that fails in it is loaded all the same: the hard
+// stop on errors watches it too.
 import { isRelative } from '../domain/clause.ts'
 import type { GateVerdict } from '../domain/event.ts'
 import type { Calibration } from '../domain/evidence.ts'
 import type { GatePlan, GateReport, StoppedBy } from '../domain/gate.ts'
-import type { GeneratorSample } from '../domain/load.ts'
-import { answersOf, type Slice } from '../domain/slice.ts'
+import { answersOf, mayBeLateness, type Slice } from '../domain/slice.ts'
 import { cutBlocks, secondOf } from './blocks.ts'
 import { lnBlockQuantile } from './bootstrap.ts'
 import { SHORTEST_BLOCK } from './calibration.ts'
 import { decide, type State } from './decide.ts'
 import { createErrorProcess } from './error-process.ts'
 import { comparedErrors, type Evaluation, errorAlpha, evaluate, type Facts, type SeenSecond } from './evaluate.ts'
-import { createHardStops } from './hard-stops.ts'
+import { createHardStops, type HardStop } from './hard-stops.ts'
 import { type Look, planLooks } from './looks.ts'
-import { reasonOf, reportOf, subjectOf } from './report.ts'
+import { endingUncounted, reasonOf, reportOf, subjectOf } from './report.ts'
+import type { RawSecond } from './seconds.ts'
 import { lagP99 } from './validity.ts'
 
 export type Watch = {
+  /** The next second of the warm-up, before all measured ones. @returns null: go on */
+  addWarmup(second: RawSecond, facts: Facts): GateReport | null
   /** The next measured second: its slices are final, warm-up excluded. @returns null: go on */
-  add(second: { readonly slices: readonly Slice[]; readonly generator: readonly GeneratorSample[] }, facts: Facts): GateReport | null
+  add(second: RawSecond, facts: Facts): GateReport | null
   /** No more seconds will come. */
   end(facts: Facts): GateReport
   /** What the last look said, for a live view. */
   seen(): Evaluation | null
   /** When the next look is due; null: after the last of all. */
   nextLook(): Look | null
+  /** All that are planned, extensions too. */
+  readonly looks: readonly Look[]
 }
 
 export function createWatch(plan: GatePlan, calibration: Calibration | null): Watch {
@@ -45,24 +50,27 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   const { blockSeconds } = lookPlan
   const looks = [...lookPlan.looks]
   const seconds: SeenSecond[] = []
+  const warmup: SeenSecond[] = []
   const stops = createHardStops()
   const errors = comparedErrors(plan)
   const process = errors === null ? null : createErrorProcess({ alpha: errorAlpha(plan), margin: errors.margin })
   const warnings = startWarnings(plan, calibration, compares)
   let last: Evaluation | null = null
 
-  return { add, end, seen: () => last, nextLook: () => looks[0] ?? null }
+  return { addWarmup, add, end, seen: () => last, nextLook: () => looks[0] ?? null, looks: lookPlan.looks }
 
-  function add(
-    second: { readonly slices: readonly Slice[]; readonly generator: readonly GeneratorSample[] },
-    facts: Facts,
-  ): GateReport | null {
+  function addWarmup(second: RawSecond, facts: Facts): GateReport | null {
+    const seen = see(second)
+    warmup.push(seen)
+    const stop = errorStop(seen)
+    return stop === null ? null : stopped(verdictOfStop(stop), `${stop.reason}, in the warm-up`, 'hard-stop', facts)
+  }
+
+  function add(second: RawSecond, facts: Facts): GateReport | null {
     const seen = see(second)
     seconds.push(seen)
-    const stop = stops.second({ canary: { ...seen.canary, answers: seen.answers.canary }, old: compares ? seen.old : null }) ?? blockStop()
-    if (stop !== null) {
-      return stopped(stop.kind === 'canary' ? 'fail' : 'invalid', stop.reason, 'hard-stop', facts)
-    }
+    const stop = errorStop(seen) ?? blockStop()
+    if (stop !== null) return stopped(verdictOfStop(stop), stop.reason, 'hard-stop', facts)
     if (process?.add(seen) === true) {
       const { canary, old } = process.seen()
       const share = (count: typeof canary): string => `${((100 * count.failures) / count.arrivals).toPrecision(2)} %`
@@ -75,11 +83,11 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   }
 
   function end(facts: Facts): GateReport {
-    if (facts.aborted !== null) return stopped('fail', `the load was stopped to protect the service: ${facts.aborted}`, 'hard-stop', facts)
+    if (facts.aborted !== null) return braked(facts.aborted, facts)
     const [next] = looks
     // Ended early: the budget of the next look is spent on what there is.
     const look = next ?? {
-      index: lookPlan.looks.length + 1,
+      index: lookPlan.looks.length,
       of: lookPlan.looks.length,
       second: seconds.length,
       share: 0,
@@ -99,13 +107,17 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
       const said = reason ?? reasonOf(evaluation.judgements, verdict, { look, seconds: seconds.length }, subjectOf(plan))
       return reportOf(plan, { verdict, stoppedBy, reason: said }, evaluation, look, seconds, warnings)
     }
-    const distrust = whyInvalid(evaluation)
+    const distrust = whyInvalid(evaluation, seconds)
     // What looks wrong early may be a hiccup of the generator: it is waited out, and nothing is decided meanwhile.
     if (distrust !== null) return isLast ? report('invalid', 'distrust', distrust) : null
     const counting = evaluation.judgements.filter((judgement) => judgement.counts)
     const states = counting.map(({ finding }) => finding.state)
     if (states.includes('invalid')) return isLast ? report('invalid', 'distrust') : null
-    if (counting.length === 0) return isLast ? report('pass', 'look') : null
+    if (counting.length === 0) {
+      if (!isLast) return null
+      const { verdict, reason } = endingUncounted(evaluation.judgements, { look, seconds: seconds.length }, subjectOf(plan))
+      return report(verdict, verdict === 'pass' ? 'look' : 'distrust', reason)
+    }
     // `invalid` was ruled out two lines above; the type cannot know.
     switch (decide(states as readonly State[], isLast)) {
       case 'pass':
@@ -121,16 +133,40 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   }
 
   function stopped(verdict: GateVerdict, reason: string, stoppedBy: StoppedBy, facts: Facts): GateReport {
-    const share = looks[0]?.share ?? 0
-    const evaluation = evaluate(plan, calibration, lookPlan, { index: 0, share }, seconds, facts)
-    last = evaluation
-    const distrust = whyInvalid(evaluation)
+    const { evaluation, basis } = evaluated(facts)
+    const distrust = whyInvalid(evaluation, basis)
     const ending =
       distrust === null ? { verdict, reason, stoppedBy } : ({ verdict: 'invalid', reason: distrust, stoppedBy: 'distrust' } as const)
-    return reportOf(plan, ending, evaluation, null, seconds, warnings)
+    return reportOf(plan, ending, evaluation, null, basis, warnings)
   }
 
-  function see(second: { readonly slices: readonly Slice[]; readonly generator: readonly GeneratorSample[] }): SeenSecond {
+  /** By `abort_if`: its failures are proof enough, however little was measured; unless a late generator may have made them. */
+  function braked(aborted: string, facts: Facts): GateReport {
+    const { evaluation, basis } = evaluated(facts)
+    const reason = `the load was stopped to protect the service: ${aborted}`
+    const ours = mayBeLateness(basis.flatMap(({ slices }) => slices))
+      ? evaluation.validity.reasons.filter((one) => !facts.distrust.includes(one))
+      : []
+    const ending =
+      ours.length === 0
+        ? ({ verdict: 'fail', reason, stoppedBy: 'hard-stop' } as const)
+        : ({ verdict: 'invalid', reason: `${reason}; but ${ours.join('; ')}`, stoppedBy: 'distrust' } as const)
+    return reportOf(plan, ending, evaluation, null, basis, warnings)
+  }
+
+  /** Outside the looks; of the warm-up where nothing else is there. */
+  function evaluated(facts: Facts): { readonly evaluation: Evaluation; readonly basis: readonly SeenSecond[] } {
+    const basis = seconds.length > 0 ? seconds : warmup
+    const evaluation = evaluate(plan, calibration, lookPlan, { index: 0, share: looks[0]?.share ?? 0 }, basis, facts)
+    last = evaluation
+    return { evaluation, basis }
+  }
+
+  function errorStop(seen: SeenSecond): HardStop | null {
+    return stops.second({ canary: { ...seen.canary, answers: seen.answers.canary }, old: compares ? seen.old : null })
+  }
+
+  function see(second: RawSecond): SeenSecond {
     const of = (names: readonly string[]): readonly Slice[] => second.slices.filter((slice) => names.includes(slice.target))
     return {
       ...{ slices: second.slices, generator: second.generator, lagP99Ms: lagP99(second.slices) },
@@ -148,8 +184,8 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
   }
 
   /** Reasons that no clause can mend: distrust, nothing offered, nobody answered. */
-  function whyInvalid(evaluation: Evaluation): string | null {
-    const total = (of: (second: SeenSecond) => number): number => seconds.reduce((sum, second) => sum + of(second), 0)
+  function whyInvalid(evaluation: Evaluation, basis: readonly SeenSecond[]): string | null {
+    const total = (of: (second: SeenSecond) => number): number => basis.reduce((sum, second) => sum + of(second), 0)
     const [arrivals, old] = [total((second) => second.canary.arrivals), total((second) => second.old.arrivals)]
     if (plan.clauses.length === 0) return 'nothing was asked: the gate has no clause'
     if (arrivals === 0) return 'nothing was measured: not one request was offered to the new release'
@@ -159,6 +195,8 @@ export function createWatch(plan: GatePlan, calibration: Calibration | null): Wa
     return evaluation.validity.reasons.length === 0 ? null : evaluation.validity.reasons.join('; ')
   }
 }
+
+const verdictOfStop = ({ kind }: HardStop): GateVerdict => (kind === 'canary' ? 'fail' : 'invalid')
 
 function startWarnings(plan: GatePlan, calibration: Calibration | null, compares: boolean): readonly string[] {
   const warnings: string[] = []

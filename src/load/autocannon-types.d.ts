@@ -14,6 +14,8 @@ declare module 'autocannon' {
 
     interface Client extends EventEmitter {
       setRequests(requests: Request[]): void
+      /** Not documented: its present connection. */
+      readonly conn?: { readonly connecting: boolean; readonly secureConnecting?: boolean; destroy(error: Error): void }
       /** Not documented: what it keeps across connections and should not, and what it does for each request in vain. */
       readonly parser?: { reinitialize?(type: string): void }
       readonly pipelinedRequests?: { clear?(): void; addBody?: (part: unknown) => void }

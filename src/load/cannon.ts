@@ -1,12 +1,15 @@
 // autocannon in the subset that can be believed (load-and-gates.md, 1.5): no rates, no workers of its own, no pipelining,
-// none of its latencies. Each connection tells us when it sends and when an answer is complete, so that times are right
-// across reconnects, and a request that was dropped without a word is found: the connection sends the next one while we
-// still wait. The only file that imports it.
+// none of its latencies, no reconnects of its own (the answer before one is not counted), and none of its timeouts, which
+// are whole seconds over everything. Each connection tells us when it sends and when an answer is complete, so that times
+// are right across reconnects, and a request that was dropped without a word is found: the connection sends the next one
+// while we still wait. The only file that imports it.
 import autocannon from 'autocannon'
+import type { LoadTimeouts } from '../domain/load.ts'
 import { classify, type Failure } from './failures.ts'
 import type { WireRequest } from './http.ts'
+import { createOverdue } from './overdue.ts'
 
-export type Shot = Omit<WireRequest, 'reset'>
+export type Shot = WireRequest
 
 export type CannonAnswer = {
   readonly status: number
@@ -33,7 +36,8 @@ export type CannonOptions = {
   readonly connections: number
   readonly durationMs: number | null
   readonly amount: number | null
-  readonly timeoutMs: number
+  /** Kept by `sweep`. */
+  readonly timeouts: LoadTimeouts
   /** The same request every time, built once; else each is asked for. */
   readonly fixed: Shot | null
   /** Bodies and heads are handed on. */
@@ -43,30 +47,33 @@ export type CannonOptions = {
 
 export type CannonRun = {
   stop(): void
+  /** Ends what has taken too long. To be called often: a limit is kept to the time between two calls. */
+  sweep(nowMs: number): void
   readonly done: Promise<{ readonly sent: number; readonly answered: number; readonly errors: number }>
 }
 
-/** Timers may come this much early. */
-const TIMER_MS = 20
+/** Longer than the last sweep can be late. */
+const SPARE_S = 5
 
 export function fire(options: CannonOptions): CannonRun {
-  const timeoutMs = Math.max(1, Math.ceil(options.timeoutMs / 1000)) * 1000
+  const { connectMs, firstByteMs, bodyMs } = options.timeouts
+  const sweeps: ((nowMs: number) => void)[] = []
   const endings: (() => void)[] = []
   let stopping = false
   const setupClient = (client: autocannon.Client) => {
     const gunner = options.gunner()
     let waitingSinceMs: number | null = null
     let why: Failure | null = null
+    let hasHead = false
+    const overdue = createOverdue(options.timeouts)
     let last: { readonly headers: CannonAnswer['headers']; readonly body: string } | null = null
 
     let begun = false
 
-    const settle = (nowMs: number) => {
+    const settle = () => {
       if (waitingSinceMs === null) return
-      // An error has said why, or the time was up (its timer runs from the send, and tells only after the next one), or
-      // else the connection was closed without a word.
-      const late = nowMs - waitingSinceMs >= timeoutMs - TIMER_MS
-      gunner.lost(why ?? { class: late ? 'first-byte-timeout' : 'closed', detail: '' }, waitingSinceMs)
+      // The sweep or an error has said why, or else the connection was closed without a word.
+      gunner.lost(why ?? { class: 'closed', detail: '' }, waitingSinceMs)
       waitingSinceMs = null
       // It keeps half an answer of the old connection in its parser, and the lost request in its queue: the next
       // answers would be read as the rest of that one.
@@ -76,8 +83,10 @@ export function fire(options: CannonOptions): CannonRun {
     client.on('request', () => {
       const nowMs = performance.now()
       // It sends while an answer is due: that one will not come.
-      settle(nowMs)
+      settle()
       why = null
+      hasHead = false
+      overdue.sent(nowMs)
       waitingSinceMs = nowMs
       // The next request is built after this, but the first one before.
       if (options.fixed !== null || !begun) gunner.sent(nowMs)
@@ -85,10 +94,24 @@ export function fire(options: CannonOptions): CannonRun {
     })
     client.on('done', () => {
       // It had nothing left to send when the last one was lost.
-      if (options.amount !== null && !stopping) settle(performance.now())
+      if (options.amount !== null && !stopping) settle()
     })
     client.on('connError', (error: unknown) => {
-      why = classify(error, 'first-byte')
+      // Not where we broke the connection ourselves.
+      why ??= classify(error, 'first-byte')
+    })
+    client.on('headers', () => {
+      hasHead = true
+    })
+    sweeps.push((nowMs) => {
+      const { conn } = client
+      if (waitingSinceMs === null || why !== null || conn === undefined) return
+      const isConnecting = conn.connecting || conn.secureConnecting === true
+      const late = overdue.look(nowMs, isConnecting ? 'connect' : hasHead ? 'body' : 'first-byte')
+      if (late === null) return
+      why = { class: late, detail: '' }
+      // With an error, so that it opens another connection at once.
+      conn.destroy(new Error(late))
     })
     client.on('response', (status: number, bytes: number) => {
       // After a broken connection autocannon may read an answer that it no longer waits for: it belongs to no request.
@@ -119,7 +142,8 @@ export function fire(options: CannonOptions): CannonRun {
     connections: options.connections,
     pipelining: 1,
     ...(options.amount === null ? { duration: (options.durationMs ?? 0) / 1000 } : { amount: options.amount }),
-    timeout: timeoutMs / 1000,
+    // Never first: ours tell the phases apart.
+    timeout: Math.ceil((connectMs + firstByteMs + bodyMs) / 1000) + SPARE_S,
     // How often it looks whether it is over.
     sampleInt: 100,
     setupClient,
@@ -134,6 +158,9 @@ export function fire(options: CannonOptions): CannonRun {
     stop() {
       stopping = true
       run.stop()
+    },
+    sweep(nowMs) {
+      for (const sweep of sweeps) sweep(nowMs)
     },
     done: finished(),
   }

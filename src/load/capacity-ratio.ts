@@ -39,9 +39,12 @@ export async function measureCapacityRatio(options: CapacityRatioOptions): Promi
   const { settings, pairs = PAIRS, burstMs = BURST_MS, signal } = options
   const { model } = settings
   const connections = options.connections ?? (model.kind === 'closed' ? model.connections : CONNECTIONS)
+  let aborted: string | null = null
   const burst = async (arm: 'canary' | 'old', turn: number) => {
+    // Both arms keep their connections: what new ones cost is another question.
+    const { newConnectionEvery: _, ...kept } = settings
     const plan: LoadPlan = {
-      settings: { ...settings, model: { kind: 'closed', connections } },
+      settings: { ...kept, model: { kind: 'closed', connections } },
       targets: [options[arm]],
       runId: options.runId,
       seed: `${options.seed}/${turn}`,
@@ -49,7 +52,8 @@ export async function measureCapacityRatio(options: CapacityRatioOptions): Promi
       ...(options.env === undefined ? {} : { env: options.env }),
       ...(options.readSecret === undefined ? {} : { readSecret: options.readSecret }),
     }
-    const { targets, validity } = await startClosed(plan, { signal }).done
+    const { targets, validity, end, endDetail } = await startClosed(plan, { signal }).done
+    if (end === 'unsafe') aborted = endDetail
     const rps = targets[0]?.rps ?? 0
     // A host that gives no good answer is an answer; what else spoils a burst is ours.
     return { rps, distrust: rps > 0 ? validity.reasons.map((reason) => `a burst on ${options[arm].name}: ${reason}`) : [] }
@@ -63,6 +67,8 @@ export async function measureCapacityRatio(options: CapacityRatioOptions): Promi
       const { rps, distrust: why } = await burst(arm, turn)
       seen[arm] = rps
       for (const reason of why) distrust.add(reason)
+      // What has to be spared gets no further burst.
+      if (aborted !== null) return { bursts, distrust: [...distrust], aborted }
     }
     // Half a pair says nothing.
     if (signal.aborted) break

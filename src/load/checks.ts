@@ -3,6 +3,7 @@
 import { RollgateError } from '../domain/error.ts'
 import type { LoadExpect } from '../domain/load.ts'
 import { atJsonPath, type JsonPath, parseJsonPath } from '../util/json-path.ts'
+import { compileJsonSchema, type SchemaCheck } from '../util/json-schema.ts'
 import type { Ended } from './lanes.ts'
 
 export type Wrong = { readonly class: 'status' | 'check'; readonly detail: string }
@@ -19,6 +20,7 @@ export type Checks = {
 export function compileChecks(expect: LoadExpect, where: string): Checks {
   const statusOk = compileStatus(expect.status)
   const paths = Object.entries(expect.json ?? {}).map(([text, value]) => ({ text, path: pathOf(text, where), value }))
+  const schema = expect.schema === undefined ? null : schemaOf(expect.schema, where)
   const rest: readonly ((ended: Ended, serviceMs: number) => string | null)[] = [
     ...Object.entries(expect.headers ?? {}).map(([name, value]) => (ended: Ended) => {
       const found = headerOf(ended, name.toLowerCase())
@@ -26,13 +28,14 @@ export function compileChecks(expect: LoadExpect, where: string): Checks {
     }),
     ...(expect.bodyContains ?? []).map((text) => (ended: Ended) => (ended.body?.includes(text) ? null : `body contains "${text}"`)),
     ...(paths.length === 0 ? [] : [(ended: Ended) => wrongJson(ended, paths)]),
+    ...(schema === null ? [] : [(ended: Ended) => wrongBySchema(ended, schema)]),
     (ended) => (ended.bytes < (expect.minBytes ?? 0) ? `at least ${expect.minBytes} bytes` : null),
     (ended) => (ended.bytes > (expect.maxBytes ?? Number.POSITIVE_INFINITY) ? `at most ${expect.maxBytes} bytes` : null),
     (_, serviceMs) => (serviceMs > (expect.withinMs ?? Number.POSITIVE_INFINITY) ? `within ${expect.withinMs} ms` : null),
   ]
   return {
     needHeaders: Object.keys(expect.headers ?? {}).length > 0,
-    needBody: paths.length > 0 || (expect.bodyContains ?? []).length > 0,
+    needBody: paths.length > 0 || schema !== null || (expect.bodyContains ?? []).length > 0,
     wrong(ended, serviceMs) {
       if (!statusOk(ended.status)) return { class: 'status', detail: `HTTP ${ended.status}` }
       for (const check of rest) {
@@ -66,6 +69,15 @@ export function jsonOf(ended: Ended): unknown {
   }
 }
 
+/** @throws RollgateError E_LOAD */
+function schemaOf(schema: NonNullable<LoadExpect['schema']>, where: string): SchemaCheck {
+  // `withSchemas` has read what was in files.
+  if ('path' in schema) throw new RollgateError('E_BUG', `${where}: a schema that nobody has read`)
+  const compiled = compileJsonSchema(schema.json)
+  if ('check' in compiled) return compiled.check
+  throw new RollgateError('E_LOAD', `${where}: expect.schema ${compiled.problem}`)
+}
+
 function compileStatus(expected: LoadExpect['status']): (status: number) => boolean {
   if (expected === undefined) return (status) => status >= 200 && status < 400
   const codes = new Set(expected.filter((match) => typeof match === 'number'))
@@ -81,4 +93,11 @@ function wrongJson(
   if (value === undefined) return 'body is JSON'
   for (const wanted of paths) if (atJsonPath(value, wanted.path) !== wanted.value) return `json ${wanted.text}`
   return null
+}
+
+function wrongBySchema(ended: Ended, check: SchemaCheck): string | null {
+  const value = jsonOf(ended)
+  if (value === undefined) return 'body is JSON'
+  const wrong = check(value)
+  return wrong === null ? null : `schema ${wrong}`
 }

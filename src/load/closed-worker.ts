@@ -32,7 +32,8 @@ export type ClosedOrder = {
 
 export type ClosedReport =
   | { readonly kind: 'second'; readonly second: number; readonly slices: readonly Slice[] }
-  | { readonly kind: 'sample'; readonly sample: GeneratorSample }
+  /** With what ended since the last one. */
+  | { readonly kind: 'sample'; readonly sample: GeneratorSample; readonly ended: number; readonly failed: number }
   | { readonly kind: 'done'; readonly outOfData: boolean; readonly unaccounted: number; readonly lost: number; readonly measuredMs: number }
 
 export type ClosedWish = 'stop' | 'cancel' | { readonly warmupEndMs: number }
@@ -51,7 +52,7 @@ async function work(order: ClosedOrder, tell: (report: ClosedReport) => void, on
   let warmupEndMs = order.warmupMs
   let outOfData = false
   let lost = 0
-  const counts = { sent: 0, answered: 0, lost: 0, abandoned: 0 }
+  const counts = { sent: 0, answered: 0, wrong: 0, lost: 0, abandoned: 0 }
   const recorder = createRecorder({
     series: steps.map(({ step }) => ({ target: order.target, scenario: step.name })),
     isWarmup: (second) => second * 1000 < warmupEndMs,
@@ -102,7 +103,10 @@ async function work(order: ClosedOrder, tell: (report: ClosedReport) => void, on
         const serviceMs = nowMs - answer.sentMs
         const ended = endedOf(answer, nowMs)
         const wrong = step.checks.wrong(ended, serviceMs) ?? (step.capture(at.visit, ended) === null ? null : { class: 'check' as const })
-        if (wrong !== null) return recorder.failed(flying.series, flying.second, wrong.class, answer.bytes, answer.status)
+        if (wrong !== null) {
+          counts.wrong += 1
+          return recorder.failed(flying.series, flying.second, wrong.class, answer.bytes, answer.status)
+        }
         recorder.good(flying.series, flying.second, serviceMs, serviceMs, answer.bytes, answer.status)
         goesOn = at.index + 1 < at.scenario.steps.length
       },
@@ -126,19 +130,24 @@ async function work(order: ClosedOrder, tell: (report: ClosedReport) => void, on
     connections: order.connections,
     durationMs: order.amount === null ? order.warmupMs + order.durationMs : null,
     amount: order.amount,
-    timeoutMs: settings.timeouts.firstByteMs,
+    timeouts: settings.timeouts,
     fixed: isFixed && only !== undefined ? shot(only.scenario, 0, visitOf(scenarios)) : null,
     wantAnswers: steps.some(({ step }) => step.keepBody || !step.fixed || step.checks.needHeaders),
     gunner,
   })
   const sampler = startSampler({ inFlight: () => recorder.open, connections: () => order.connections })
   let sampled = 0
+  let before = { ended: 0, failed: 0 }
   const looking = setInterval(() => {
-    const second = Math.floor((performance.now() - startMs) / 1000)
+    const nowMs = performance.now()
+    run.sweep(nowMs)
+    const second = Math.floor((nowMs - startMs) / 1000)
     recorder.tell(second)
     if (second <= sampled) return
     sampled = second
-    tell({ kind: 'sample', sample: sampler.take(second - 1) })
+    const all = { ended: counts.answered + counts.lost, failed: counts.wrong + counts.lost }
+    tell({ kind: 'sample', sample: sampler.take(second - 1), ended: all.ended - before.ended, failed: all.failed - before.failed })
+    before = all
   }, LOOK_MS)
   onWish((wish) => {
     if (wish === 'cancel') cancelled = true

@@ -8,6 +8,7 @@ import { threadFile } from '../domain/shipped.ts'
 import { failuresOf, type Slice } from '../domain/slice.ts'
 import type { ClosedOrder, ClosedReport, ClosedWish } from './closed-worker.ts'
 import { createGatherer } from './gather.ts'
+import { brakeSentence, createGuard } from './guard.ts'
 import { tryConnecting } from './http.ts'
 import { openLanes } from './lanes.ts'
 import { logIn } from './login.ts'
@@ -17,6 +18,7 @@ import { createRandom } from './random.ts'
 import { fitCap, lookForRoom } from './room.ts'
 import { prepareScenarios } from './scenario.ts'
 import { createTally } from './tally.ts'
+import { readyTargets } from './targets.ts'
 import { createJudge, LIMITS } from './validity.ts'
 
 /** @throws RollgateError (from `done`) E_LOAD, E_LOAD_DATA, E_LOAD_ROOM, E_SECRET before anything is sent */
@@ -34,14 +36,16 @@ export function startClosed(plan: LoadPlan, hooks: LoadHooks): LoadRun {
 
 type Control = { end: LoadEnd | null; wish: (wish: ClosedWish) => void; endWarmup: () => void }
 
-async function run(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
+async function run(asked: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
+  const plan = { ...asked, targets: await readyTargets(asked) }
   const { settings, targets } = plan
   const { model } = settings
   if (model.kind !== 'closed') throw new RollgateError('E_BUG', 'the closed driver was given another model')
   const workers = Math.max(1, Math.min(model.workers ?? 1, model.connections, model.amount ?? model.connections))
+  checkSettings(settings)
   for (const target of targets) checkTarget(settings.name, target)
-  if (workers > 1 && Object.values(settings.data).some((data) => data.order === 'once'))
-    throw new RollgateError('E_LOAD', `load "${settings.name}": rows that are used once cannot be shared by ${workers} workers`)
+  if (workers > 1 && Object.values(settings.data).some(({ order }) => order === 'once' || order === 'partition'))
+    throw new RollgateError('E_LOAD', `load "${settings.name}": rows that only one may have cannot be shared by ${workers} workers`)
   fitCap(model.connections, model.connections, targets.length, await lookForRoom())
   const cookies = await signIn(plan, hooks.signal)
   await checkCertificates(plan)
@@ -98,6 +102,18 @@ async function run(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<
     hooks.onSample?.(sample)
     hooks.onProgress?.({ second, phase: second * 1000 < warmupEndMs ? 'warmup' : 'measuring', targets: live })
   })
+  const { abortIf } = settings.safety
+  const guard = createGuard(abortIf, targets.length)
+  let brake: string | null = null
+  const watchOver = (target: number, ended: number, failed: number) => {
+    const nowMs = performance.now() - startMs
+    guard.endedTogether(target, nowMs, ended, failed)
+    const tripped = control.end === null ? guard.tripped(nowMs) : null
+    if (tripped === null || abortIf === null) return
+    brake = brakeSentence(abortIf, tripped, targets[tripped.target]?.name ?? '')
+    control.end = 'unsafe'
+    wish('stop')
+  }
   const threads = orders.map((order) => startThread(order))
   const wish = (what: ClosedWish) => {
     for (const thread of threads) thread.postMessage(what)
@@ -117,14 +133,29 @@ async function run(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<
   try {
     if (hooks.signal.aborted) cancel()
     else if (control.end !== null) wish('stop')
-    const reports = await Promise.all(threads.map((thread) => follow(thread, seconds.add, samples.add)))
+    const reports = await Promise.all(
+      threads.map((thread, index) =>
+        follow(thread, seconds.add, ({ sample, ended, failed }) => {
+          samples.add(sample.second, [sample])
+          watchOver(Math.floor(index / workers), ended, failed)
+        }),
+      ),
+    )
     seconds.finish()
     const measuredMs = Math.max(0, ...reports.map((report) => report.measuredMs))
     const unaccounted = reports.reduce((sum, report) => sum + report.unaccounted, 0)
     const end: LoadEnd = control.end ?? (reports.some((report) => report.outOfData) ? 'data' : 'finished')
     const more = [...(unaccounted > 0 ? [`${unaccounted} requests unaccounted for`] : []), ...cookies.problems]
     return {
-      ...{ runId: plan.runId, seed: plan.seed, startedAt, end, endDetail: cookies.problems[0] ?? null, warmupMs: warmupEndMs, measuredMs },
+      ...{
+        runId: plan.runId,
+        seed: plan.seed,
+        startedAt,
+        end,
+        endDetail: brake ?? cookies.problems[0] ?? null,
+        warmupMs: warmupEndMs,
+        measuredMs,
+      },
       targets: tally.summaries(measuredMs),
       validity: judge.validity(end, null, more),
       tainted: reports.some((report) => report.lost > 0),
@@ -140,7 +171,7 @@ type Done = Extract<ClosedReport, { kind: 'done' }>
 function follow(
   thread: Worker,
   onSecond: (second: number, slices: readonly Slice[]) => void,
-  onSample: (second: number, samples: readonly GeneratorSample[]) => void,
+  onSample: (report: Extract<ClosedReport, { kind: 'sample' }>) => void,
 ): Promise<Done> {
   return new Promise((resolve, reject) => {
     thread.on('message', (report: ClosedReport) => {
@@ -148,7 +179,7 @@ function follow(
         case 'second':
           return onSecond(report.second, report.slices)
         case 'sample':
-          return onSample(report.sample.second, [report.sample])
+          return onSample(report)
         case 'done':
           return resolve(report)
         default:
@@ -171,6 +202,14 @@ function startThread(order: ClosedOrder): Worker {
 /** The parts of a whole differ by one at most, and add up to it. */
 function shareOf(whole: number, parts: number, part: number): number {
   return Math.floor(whole / parts) + (part < whole % parts ? 1 : 0)
+}
+
+/** autocannon's own reconnects lose the answer before each: there is no honest way to have them. */
+function checkSettings({ name, newConnectionEvery }: LoadPlan['settings']): void {
+  if (newConnectionEvery === undefined) return
+  throw new RollgateError('E_LOAD', `load "${name}": the closed model cannot keep new_connection_every`, {
+    hints: ['give the load a rate instead of connections', 'or leave new_connection_every out'],
+  })
 }
 
 function checkTarget(load: string, target: LoadPlan['targets'][number]): void {

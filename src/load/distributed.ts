@@ -2,17 +2,19 @@
 // and added up as if one machine had sent it. Careful about belief: a generator that is lost, begins late or could not
 // keep up makes the whole run INVALID (what it sent is unknown), never a smaller run; and nobody goes on alone.
 import { RollgateError } from '../domain/error.ts'
-import type { LoadEnd } from '../domain/load.ts'
+import type { LoadData, LoadEnd } from '../domain/load.ts'
 import { failuresOf, type Slice } from '../domain/slice.ts'
 import { type Row, readRows } from './data.ts'
-import { divideSettings, rowsFor } from './divide.ts'
+import { divideSegments, divideSettings, rowsFor } from './divide.ts'
 import { createGatherer } from './gather.ts'
 import { mergeSlices } from './merge.ts'
 import type { LoadHooks, LoadPlan, LoadResult, LoadRun } from './plan.ts'
 import { createRandom } from './random.ts'
 import { epochMs, type FromGenerator, type Generator, type Order, PROTOCOL, type ToGenerator } from './remote.ts'
 import { prepareScenarios } from './scenario.ts'
+import { withSchemas } from './schemas.ts'
 import { createTally } from './tally.ts'
+import { readyTargets } from './targets.ts'
 import { LIMITS, type ValidityLimits } from './validity.ts'
 
 export type Distribution = {
@@ -75,20 +77,24 @@ async function conduct(plan: LoadPlan, hooks: LoadHooks, distribution: Distribut
 
 /** Also finds everything that is wrong with the load before a generator is asked. */
 async function ordersFor(plan: LoadPlan, parts: number): Promise<readonly Order[]> {
-  const { settings, env = {}, readSecret, rows: given, ...rest } = plan
+  const { env = {}, readSecret, rows: given, ...rest } = plan
+  // What the file holds goes along; the file is ours.
+  const { ca: _, ...settings } = await withSchemas(plan.settings)
   if (settings.model.kind !== 'paced')
     throw new RollgateError('E_LOAD', `load "${settings.name}": the closed model is not sent from other hosts`, {
       hints: ['give the load a rate instead of connections'],
     })
-  for (const target of plan.targets)
+  const targets = await readyTargets(plan)
+  for (const target of targets)
     if (target.connect !== undefined)
       throw new RollgateError('E_LOAD', `load "${settings.name}": other hosts cannot go through our SSH connection to ${target.name}`, {
         hints: ['the port must be open to them'],
       })
-  const read = Object.entries(settings.data).map(
-    async ([name, data]): Promise<[string, readonly Row[]]> => [name, await readRows(name, data)],
-  )
-  const rows = given ?? Object.fromEntries(await Promise.all(read))
+  const read = async ([name, data]: [string, LoadData]): Promise<[string, readonly Row[]]> => [name, await readRows(name, data)]
+  const rows = given ?? Object.fromEntries(await Promise.all(Object.entries(settings.data).map(read)))
+  for (const [name, { order }] of Object.entries(settings.data))
+    if (order === 'partition' && (rows[name]?.length ?? 0) < parts)
+      throw new RollgateError('E_LOAD_DATA', `data "${name}": ${rows[name]?.length ?? 0} rows for ${parts} generators: each wants its own`)
   const named = new Map<string, string>()
   const secrets: Record<string, string> = {}
   const watched = new Proxy(env, {
@@ -107,9 +113,14 @@ async function ordersFor(plan: LoadPlan, parts: number): Promise<readonly Order[
       return value
     },
   })
-  return divideSettings(settings, plan.durationMs, parts).map((share, part) => ({
+  const { durationMs, segmentsMs } = plan
+  const counts = segmentsMs === undefined ? null : divideSegments(settings, { durationMs, segmentsMs }, parts)
+  return divideSettings(settings, durationMs, parts).map((share, part) => ({
     // `connect` was refused above; nothing else of a target is code.
-    plan: { ...rest, settings: share, seed: `${plan.seed}/${part}`, limits: sayable(plan.limits ?? LIMITS) },
+    plan: {
+      ...{ ...rest, targets, settings: share, seed: `${plan.seed}/${part}`, limits: sayable(plan.limits ?? LIMITS) },
+      ...(counts === null ? {} : { segmentCounts: counts[part] ?? [] }),
+    },
     rows: Object.fromEntries(
       Object.entries(rows).map(([name, all]) => [name, rowsFor(all, settings.data[name]?.order ?? 'random', part, parts)]),
     ),

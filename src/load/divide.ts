@@ -1,7 +1,8 @@
 // One load shared by several generators: arrivals are divided exactly, by the largest remainder, never sent by everyone;
 // rows that may be used once are dealt out like cards. Pure.
-import type { LoadSettings, RateProfile } from '../domain/load.ts'
+import type { LoadData, LoadSettings, RateProfile } from '../domain/load.ts'
 import type { Row } from './data.ts'
+import { expectedUntil } from './profile.ts'
 import { countOfArrivals } from './schedule.ts'
 
 /** `whole` in `parts` integers whose sum it is, as equal as they can be. */
@@ -26,6 +27,18 @@ export function divideSettings(settings: LoadSettings, durationMs: number, parts
   }))
 }
 
+/** For each generator: how many arrivals each segment has. Together exactly those of the whole, in every segment. */
+export function divideSegments(
+  { model }: LoadSettings,
+  { durationMs, segmentsMs }: { readonly durationMs: number; readonly segmentsMs: readonly number[] },
+  parts: number,
+): readonly (readonly number[])[] {
+  if (model.kind !== 'paced') throw new Error('only arrivals of a schedule can be divided')
+  // By how many have come until each end: rounded over the whole run, as one generator rounds them.
+  const until = segmentsMs.map((end) => divide(Math.round(expectedUntil(model.profile, end, durationMs)), parts))
+  return Array.from({ length: parts }, (_, part) => until.map((shares, index) => (shares[part] ?? 0) - (until[index - 1]?.[part] ?? 0)))
+}
+
 /** @param perSecond of a constant rate: from the count itself, so that rounding it gives that count again */
 function scaled(profile: RateProfile, share: number, perSecond: number): RateProfile {
   switch (profile.kind) {
@@ -44,7 +57,7 @@ function scaled(profile: RateProfile, share: number, perSecond: number): RatePro
   }
 }
 
-/** Rows of one generator: its own where each may be used once, all of them else. */
-export function rowsFor(rows: readonly Row[], order: 'sequential' | 'random' | 'once', part: number, parts: number): readonly Row[] {
-  return order === 'once' ? rows.filter((_, index) => index % parts === part) : rows
+/** Rows of one generator: its own where no other may have them, all of them else. */
+export function rowsFor(rows: readonly Row[], order: LoadData['order'], part: number, parts: number): readonly Row[] {
+  return order === 'once' || order === 'partition' ? rows.filter((_, index) => index % parts === part) : rows
 }

@@ -29,6 +29,7 @@ export function createDues(plan: LoadPlan, random: Random, warmupEndMs: () => nu
     arrivals: model.arrivals,
     durationMs: plan.durationMs,
     ...(plan.segmentsMs === undefined ? {} : { segmentsMs: plan.segmentsMs }),
+    ...(plan.segmentCounts === undefined ? {} : { counts: plan.segmentCounts }),
   }
   const warming = dueTimes(warmup, random.fork('warmup'))
   const measuring = dueTimes(measured, random.fork('measured'))

@@ -4,6 +4,7 @@
 // one request is sent once (no retry, redirects are answers), connections are kept alive and reused as a browser does,
 // bodies are read to their end and counted, certificates are checked, HTTP/1.1 unless HTTP/2 is asked for.
 import type { Duplex } from 'node:stream'
+import * as tls from 'node:tls'
 import { buildConnector, Client, Pool } from 'undici'
 import { classify as classifyPhase, type Failure } from './failures.ts'
 
@@ -120,8 +121,6 @@ export type WireRequest = {
   /** Name, value, name, value: as undici takes them fastest. */
   readonly headers: string[]
   readonly body: string | null
-  /** Close the connection after this answer. */
-  readonly reset: boolean
 }
 
 /** What becomes of one request, in this order. `onResponseEnd` or `onResponseError` comes exactly once. */
@@ -135,8 +134,8 @@ export interface WireHandler {
 }
 
 export interface Wire {
-  /** @throws what undici thinks of a request that cannot be written (a line break in a header) */
-  dispatch(request: WireRequest, handler: WireHandler): void
+  /** @param reset close the connection after this answer @throws what undici thinks of a request that cannot be written (a line break in a header) */
+  dispatch(request: WireRequest, reset: boolean, handler: WireHandler): void
   destroy(): Promise<void>
 }
 
@@ -152,7 +151,8 @@ export function openWire(options: WireOptions): Wire {
     connect: connector(options),
   })
   return {
-    dispatch: (request, handler) => void client.dispatch(request, handler),
+    // As it is where it can be: a copy for each request shows in what a request costs.
+    dispatch: (request, reset, handler) => void client.dispatch(reset ? { ...request, reset } : request, handler),
     destroy: () => client.destroy(),
   }
 }
@@ -176,7 +176,7 @@ function connector(options: WireOptions): buildConnector.connector {
     timeout: options.connectTimeoutMs,
     // Said aloud: an environment variable of Node would turn it off otherwise.
     rejectUnauthorized: true,
-    ...(options.ca === undefined ? {} : { ca: options.ca }),
+    ...(options.ca === undefined ? {} : { secureContext: trusting(options.ca) }),
   })
   const { address, connect } = options
   const make: buildConnector.connector = (wanted, done) => {
@@ -184,6 +184,20 @@ function connector(options: WireOptions): buildConnector.connector {
     else build(address === undefined ? wanted : { ...wanted, hostname: address.host, port: String(address.port) }, done)
   }
   return options.http2 === true ? (wanted, done) => make(wanted, onlyHttp2(done)) : make
+}
+
+/** Made once for each authority: a context with all of the system's costs milliseconds, and connections are many. */
+const contexts = new Map<string, tls.SecureContext>()
+
+/** Node's own `ca` would go instead of the system's authorities, not besides them. */
+function trusting(ca: string): tls.SecureContext {
+  const known = contexts.get(ca)
+  if (known !== undefined) return known
+  // A generator on another host may run on a Node that cannot say what it trusts.
+  const usual = (tls as Partial<typeof tls>).getCACertificates?.('default') ?? tls.rootCertificates
+  const context = tls.createSecureContext({ ca: [...usual, ca] })
+  contexts.set(ca, context)
+  return context
 }
 
 /** A connection that was meant for many requests at once must not queue them one behind the other over HTTP/1.1. */

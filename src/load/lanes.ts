@@ -23,7 +23,7 @@ export type Ended = {
 
 export interface Lanes {
   /** False: every lane is busy, nothing was sent. `done` is called exactly once, never before `send` has returned true. */
-  send(request: Omit<WireRequest, 'reset'>, nowMs: number, keepBody: boolean, done: (ended: Ended) => void): boolean
+  send(request: WireRequest, nowMs: number, keepBody: boolean, done: (ended: Ended) => void): boolean
   /** Ends what is over its time. */
   sweep(nowMs: number): void
   readonly inFlight: number
@@ -46,7 +46,7 @@ const BODY_LIMIT = 1024 * 1024
 const STREAMS_A_CONNECTION = 100
 
 type Lane = WireHandler & {
-  start(request: Omit<WireRequest, 'reset'>, nowMs: number, keepBody: boolean, done: (ended: Ended) => void): void
+  start(request: WireRequest, nowMs: number, keepBody: boolean, done: (ended: Ended) => void): void
   overdue(nowMs: number): void
   abandon(): void
 }
@@ -107,7 +107,7 @@ export function openLanes(options: LanesOptions): Lanes {
         busy.add(lane)
         const every = options.newConnectionEvery
         try {
-          wire.dispatch({ ...request, reset: every !== undefined && used % every === 0 }, lane)
+          wire.dispatch(request, every !== undefined && used % every === 0, lane)
         } catch (error) {
           // A request that cannot be written; told later, as everything else is.
           queueMicrotask(() => end('other', classify(error, 'connect').detail))

@@ -7,7 +7,7 @@ import type { LoadEnd } from '../domain/load.ts'
 import type { FailureClass } from '../domain/slice.ts'
 import { type Alarm, openAlarm } from './alarm.ts'
 import { createDues } from './dues.ts'
-import { createGuard } from './guard.ts'
+import { brakeSentence, createGuard } from './guard.ts'
 import { type Ended, type Lanes, openLanes } from './lanes.ts'
 import { logIn } from './login.ts'
 import type { LoadHooks, LoadPlan, LoadProgress, LoadResult, LoadRun } from './plan.ts'
@@ -19,6 +19,7 @@ import { fitCap, lookForRoom } from './room.ts'
 import { startSampler } from './sampler.ts'
 import { prepareScenarios, type Scenario, type Scenarios } from './scenario.ts'
 import { createTally } from './tally.ts'
+import { readyTargets } from './targets.ts'
 import { startTicker } from './ticker.ts'
 import { createJudge } from './validity.ts'
 
@@ -44,8 +45,9 @@ export function startPaced(plan: LoadPlan, hooks: LoadHooks): LoadRun {
 type Control = { endWarmup: (atMs?: number) => void; stop: (end: LoadEnd) => void; wanted: LoadEnd | null }
 
 async function prepare(plan: LoadPlan, hooks: LoadHooks, control: Control): Promise<LoadResult> {
-  const { settings, targets } = plan
+  const { settings } = plan
   if (settings.model.kind !== 'paced') throw new RollgateError('E_BUG', 'the paced driver was given another model')
+  const targets = await readyTargets(plan)
   const random = createRandom(plan.seed)
   const readSecret = plan.readSecret ?? noSecret
   const scenarios = await prepareScenarios(settings, { runId: plan.runId, random, env: plan.env ?? {}, readSecret, rows: plan.rows ?? {} })
@@ -99,7 +101,8 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
   const isWarmup = (second: number) => second * 1000 < warmupEndMs
   const tally = createTally(targets.map((target) => target.name))
   const judge = createJudge(plan.limits)
-  const guard = createGuard(settings.safety.abortIf, targets.length)
+  const { abortIf } = settings.safety
+  const guard = createGuard(abortIf, targets.length)
   const live = targets.map(() => ({ offered: 0, done: 0, failed: 0 }))
 
   const steps = scenarios.all.flatMap((scenario) => scenario.steps.map((step) => ({ scenario, step })))
@@ -213,9 +216,9 @@ function run(plan: LoadPlan, hooks: LoadHooks, control: Control, ready: Ready): 
         if (end === null && !isWarmup(second - 1)) judge.addSample(sample)
         hooks.onSample?.(sample)
         hooks.onProgress?.(progress(second))
-        const spared = end === null ? guard.tripped(now()) : null
-        if (spared !== null) {
-          endDetail = `too many failures on ${targets[spared]?.name}`
+        const tripped = end === null ? guard.tripped(now()) : null
+        if (tripped !== null && abortIf !== null) {
+          endDetail = brakeSentence(abortIf, tripped, targets[tripped.target]?.name ?? '')
           stop('unsafe')
         }
       }

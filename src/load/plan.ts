@@ -20,6 +20,8 @@ export type LoadPlan = {
   readonly durationMs: number
   /** Of the measured time: ends of the parts that have an exact count each, such as the looks of a gate. */
   readonly segmentsMs?: readonly number[]
+  /** How many arrivals each of them has [what the rate says]: of one generator among several. */
+  readonly segmentCounts?: readonly number[]
   readonly env?: Readonly<Record<string, string | undefined>>
   readonly readSecret?: (name: string) => Promise<string>
   /** Of `settings.data`, by name: instead of reading the files. */

@@ -20,7 +20,7 @@ export type Step = {
   /** Every arrival sends the same and keeps nothing. */
   readonly fixed: boolean
   /** @param cookies of the login, for this target */
-  request(visit: Visit, cookies: string | null): Omit<WireRequest, 'reset'>
+  request(visit: Visit, cookies: string | null): WireRequest
   /** Keeps what later steps need. @returns what could not be found, or null */
   capture(visit: Visit, ended: Ended): string | null
 }
@@ -54,7 +54,7 @@ export function compileRequest(name: string, request: LoadRequest, settings: Loa
   })
   const fixed = path.fixed && (body === null || body.fixed) && headers.every((header) => header.fixed)
   // Most load is one request again and again: made once, for each cookie it is sent with.
-  const made = new Map<string | null, Omit<WireRequest, 'reset'>>()
+  const made = new Map<string | null, WireRequest>()
   return {
     name,
     checks,

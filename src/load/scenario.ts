@@ -7,6 +7,7 @@ import { createFeeder, type Feeder, type Row, readRows } from './data.ts'
 import { createMix } from './mix.ts'
 import type { Random } from './random.ts'
 import { compileRequest, type Step, type Visit } from './request.ts'
+import { withSchemas } from './schemas.ts'
 import type { Expression, Names } from './template.ts'
 
 export type Scenario = { readonly name: string; readonly steps: readonly [Step, ...Step[]] }
@@ -33,7 +34,8 @@ export type ScenarioContext = {
 }
 
 /** @throws RollgateError E_LOAD, E_LOAD_DATA, and what `readSecret` throws */
-export async function prepareScenarios(settings: LoadSettings, context: ScenarioContext): Promise<Scenarios> {
+export async function prepareScenarios(asked: LoadSettings, context: ScenarioContext): Promise<Scenarios> {
+  const settings = await withSchemas(asked)
   const rows = new Map<string, readonly Row[]>()
   for (const [name, data] of Object.entries(settings.data)) rows.set(name, context.rows?.[name] ?? (await readRows(name, data)))
   const secrets = createSecrets()

@@ -12,6 +12,8 @@ export type Schedule = {
   readonly durationMs: number
   /** Ends of the segments, ascending; the last one is the duration [the duration alone]. */
   readonly segmentsMs?: readonly number[]
+  /** How many arrivals each segment has [what the profile says]: a share of a divided load. */
+  readonly counts?: readonly number[]
 }
 
 /** Ascending milliseconds from the start, each below the duration. */
@@ -20,10 +22,10 @@ export function* dueTimes(schedule: Schedule, random: Random): Generator<number,
   const walk = createWalk(pieces(profile, durationMs))
   let before = 0
   let sent = 0
-  for (const end of schedule.segmentsMs ?? [durationMs]) {
+  for (const [index, end] of (schedule.segmentsMs ?? [durationMs]).entries()) {
     const until = expectedUntil(profile, end, durationMs)
     // Rounded over the whole run, not per segment: many short segments may not add up to another rate.
-    const count = Math.round(until) - sent
+    const count = schedule.counts?.[index] ?? Math.round(until) - sent
     for (const share of shares(schedule.arrivals, count, random)) yield Math.min(walk(before + share * (until - before)), lastBefore(end))
     sent += count
     before = until
@@ -32,6 +34,7 @@ export function* dueTimes(schedule: Schedule, random: Random): Generator<number,
 
 /** How many arrivals a schedule has. */
 export function countOfArrivals(schedule: Schedule): number {
+  if (schedule.counts !== undefined) return schedule.counts.reduce((sum, count) => sum + count, 0)
   return Math.round(expectedUntil(schedule.profile, schedule.durationMs, schedule.durationMs))
 }
 

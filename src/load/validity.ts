@@ -15,10 +15,15 @@ export type ValidityLimits = {
 
 export const LIMITS: ValidityLimits = { badShare: 0.05, lagMs: 5, sentShare: 0.98, cpu: 0.9 }
 
+/** Where the judge of a gate looks at how late it was and how busy: it knows what has to be told apart. */
+export const OF_THE_GATE: ValidityLimits = { ...LIMITS, lagMs: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY }
+
 /** @param smallestMarginMs of the clauses that the run is for */
 export function limitsFor(smallestMarginMs = 0): ValidityLimits {
   return { ...LIMITS, lagMs: Math.max(LIMITS.lagMs, smallestMarginMs / 10) }
 }
+
+type Target = { offered: number; answers: number; sent: number; readonly failures: Map<FailureClass, number> }
 
 export type Judge = {
   /** All slices of one second. */
@@ -36,8 +41,7 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
   const lag = emptyHistogram()
   const cpus: number[] = []
   const totals = { offered: 0, sent: 0, done: 0, failed: 0, answers: 0, shedByUs: 0 }
-  const targets = new Map<string, { offered: number; answers: number; sent: number }>()
-  const failures = new Map<FailureClass, number>()
+  const targets = new Map<string, Target>()
   let seconds = 0
   let late = 0
 
@@ -53,7 +57,7 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
       for (const slice of measured) {
         const { status = 0, check = 0, truncated = 0, 'body-timeout': stuck = 0 } = slice.failures
         const answers = slice.done + status + check + truncated + stuck
-        const target = targets.get(slice.target) ?? { offered: 0, answers: 0, sent: 0 }
+        const target = targets.get(slice.target) ?? { offered: 0, answers: 0, sent: 0, failures: new Map() }
         targets.set(slice.target, target)
         target.offered += slice.offered
         target.sent += slice.sent
@@ -66,7 +70,7 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
         // Shed while we kept the pace: the target was slow. Shed while we were late ourselves: who knows.
         if (isLate) totals.shedByUs += slice.failures.shed ?? 0
         for (const [name, count] of Object.entries(slice.failures) as [FailureClass, number][])
-          failures.set(name, (failures.get(name) ?? 0) + count)
+          target.failures.set(name, (target.failures.get(name) ?? 0) + count)
       }
     },
     addSample(sample) {
@@ -88,9 +92,9 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
         reasons.push(`requests unaccounted for: ${totals.offered} offered, ${totals.done} answered well, ${totals.failed} failed`)
       if (asked !== null && end === 'finished' && asked > 0 && totals.offered < limits.sentShare * asked * targets.size)
         own.push(`only ${share(totals.offered, asked * targets.size)} arrivals became due in time`)
-      if (totals.offered === 0) reasons.push('nothing was sent')
-      for (const [name, target] of targets)
-        if (target.answers === 0) reasons.push(`${name} never answered: ${whatInstead(target.sent, failures)}`)
+      // Whoever stopped it during the warm-up knows why there is nothing.
+      if (totals.offered === 0 && end !== 'unsafe' && end !== 'stopped') reasons.push('nothing was sent')
+      for (const [name, target] of targets) if (target.answers === 0) reasons.push(`${name} never answered: ${whatInstead(target)}`)
       if (end === 'no-login') reasons.push('the login did not succeed')
       if (end === 'data') reasons.push('the data ran out before the time: more rows, or another order')
       if (end === 'late') own.push('this machine fell 20 s behind its schedule, and gave up')
@@ -113,7 +117,7 @@ function mergedLag(slices: readonly Slice[]): Histogram {
   return merged
 }
 
-function whatInstead(sent: number, failures: ReadonlyMap<FailureClass, number>): string {
+function whatInstead({ sent, failures }: Target): string {
   if (sent === 0) return 'all requests were shed'
   const [most] = [...failures].sort((left, right) => right[1] - left[1])
   return most === undefined ? 'no answer' : `${most[1]} × ${most[0]}`

@@ -4,7 +4,7 @@ import type { TargetSummary } from '../domain/load.ts'
 import type { ClauseProgress, MeasureProgress, TargetProgress } from '../domain/progress.ts'
 import type { Style } from './style.ts'
 import { fitTo, padEnd, padStart, textWidth } from './width.ts'
-import { number, oneLine } from './words.ts'
+import { many, number, oneLine } from './words.ts'
 
 const PHASES: Readonly<Record<MeasureProgress['phase'], string>> = {
   calibration: 'calibrating',
@@ -53,7 +53,7 @@ function stateWords({ phase, seconds, atMostSeconds, look }: MeasureProgress, is
   const looks =
     look === null
       ? ''
-      : `, ${look.at === 0 ? `${look.of} looks` : `look ${look.at} of ${look.of}`}${look.nextSeconds === null ? '' : `, next at ${look.nextSeconds} s`}`
+      : `, ${look.at === 0 ? many(look.of, 'look') : `look ${look.at} of ${look.of}`}${look.nextSeconds === null ? '' : `, next at ${look.nextSeconds} s`}`
   return `${isShort && phase === 'measuring' && look !== null ? '' : `${PHASES[phase]} `}${seconds} s${of}${looks}`
 }
 

@@ -12,25 +12,10 @@ const SIGNS = { pass: '✔', fail: '✖', inconclusive: '?', invalid: '!' } as c
 export function loadText(document: LoadDocument | ImportDocument | GateDocument, style: Style): readonly string[] {
   const { verdict, reason, targets, clauses, warnings } = document
   const paint = verdict === 'pass' ? style.green : verdict === 'fail' ? style.red : style.yellow
-  const columns = ['target', 'offered', 'answered', 'per s', 'failed', 'p50', 'p95', 'p99', 'max'].map((title, index) =>
-    index === 0 ? { title } : ({ title, align: 'right' } as const),
-  )
   return [
     `${paint(SIGNS[verdict])} ${style.bold(verdict.toUpperCase())}  ${oneLine(reason, 300)}`,
-    '',
-    ...table(
-      columns,
-      targets.map((target) => [
-        oneLine(target.name, 100),
-        number(target.offered),
-        number(target.done),
-        target.rps.toFixed(1),
-        failures(target.errors),
-        ...quantileWords(target, ['p50', 'p95', 'p99']),
-        time(target.maxMs),
-      ]),
-      style,
-    ),
+    // A gate that sent nothing has no targets.
+    ...(targets.length === 0 ? [] : ['', ...targetLines(targets, style)]),
     ...('capacity' in document && document.capacity !== undefined ? ['', ...capacityLines(document.capacity, style)] : []),
     ...(clauses.length === 0 ? [] : ['', ...clauses.map((clause) => `  ${SIGNS[clause.verdict]} ${oneLine(clause.sentence, 300)}`)]),
     ...('cold' in document && document.cold !== null ? ['', `  cold start: ${coldWords(document.cold)}`] : []),
@@ -38,6 +23,22 @@ export function loadText(document: LoadDocument | ImportDocument | GateDocument,
     '',
     style.dim(`  ${endLine(document)}`),
   ]
+}
+
+function targetLines(targets: LoadDocument['targets'], style: Style): readonly string[] {
+  const columns = ['target', 'offered', 'answered', 'per s', 'failed', 'p50', 'p95', 'p99', 'max'].map((title, index) =>
+    index === 0 ? { title } : ({ title, align: 'right' } as const),
+  )
+  const rows = targets.map((target) => [
+    oneLine(target.name, 100),
+    number(target.offered),
+    number(target.done),
+    target.rps.toFixed(1),
+    failures(target.errors),
+    ...quantileWords(target, ['p50', 'p95', 'p99']),
+    time(target.maxMs),
+  ])
+  return table(columns, rows, style)
 }
 
 function capacityLines({ thresholds, steps }: NonNullable<LoadDocument['capacity']>, style: Style): readonly string[] {

@@ -5,15 +5,12 @@ import { RollgateError } from '../../domain/error.ts'
 import type { Emit } from '../../domain/event.ts'
 import type { GatePlan, GateSettings, GateSource } from '../../domain/gate.ts'
 import type { Host, HostName } from '../../domain/host.ts'
-import type { LoadSettings } from '../../domain/load.ts'
 import type { StepId } from '../../domain/plan.ts'
 import type { GateAt } from '../../domain/ports.ts'
 import { proveHealthy } from '../../execute/healthy.ts'
 import type { LoadTarget } from '../../load/plan.ts'
 import type { AppContext } from '../context.ts'
 import { hostTargets } from '../host-target.ts'
-import { held } from '../load.ts'
-import { isLoopback } from '../load-where.ts'
 import type { Session } from '../session.ts'
 
 export type LoadSource = Extract<GateSource, { kind: 'load' }>
@@ -61,7 +58,7 @@ export async function withArms<T>(
   if (place.old.length === 0)
     throw new RollgateError('E_LOAD', `gate ${gate.name} compares with the old release, and no ready host runs it`)
   const { borrow } = place
-  if (borrow === null || source.baseline.kind !== 'drained-peer') {
+  if (borrow === null || !isPairAlone(source, place)) {
     return work(await reach(gate, source, servingArms(place), of, signal))
   }
   const canary = place.hosts.slice(-1)
@@ -70,6 +67,11 @@ export async function withArms<T>(
     if (source.baseline?.restart === true) await restartOld(control, of, signal)
     return work(await reach(gate, source, { canary, old: [control] }, of, signal))
   })
+}
+
+/** Whether nobody is served by either host while they are measured: the new one is isolated, the old one taken out for it. */
+export function isPairAlone({ baseline, when }: LoadSource, { borrow }: Pick<GatePlace, 'borrow'>): boolean {
+  return borrow !== null && when === 'isolated' && baseline?.kind === 'drained-peer'
 }
 
 /** Through the front door: one target, whoever answers. */
@@ -106,6 +108,7 @@ export async function reach(
   const { targets, way } = await hostTargets(hosts, {
     ...{ connect: session.connect, signal },
     fromElsewhere: (session.config.loads[source.load]?.from ?? []).length > 0,
+    tls: session.config.loads[source.load]?.tls === true,
     ...(site === undefined ? {} : { site }),
   })
   const [first, ...rest] = targets
@@ -132,14 +135,4 @@ async function restartOld(name: HostName, { session, run, emit }: GateWork, sign
   const health = session.settings(hostNamed(session, name)).health
   const waiting = (detail: string): void => emit({ type: 'step.waiting', step: step.id, host: name, detail })
   await proveHealthy({ port, health, release: null, clock: session.clock, signal, waiting, reconnectMs: RECONNECT_MS })
-}
-
-/** A stranger's machine is not loaded beyond what it may bear without being asked. */
-export function sparing(settings: LoadSettings, source: LoadSource, { session, context, emit }: GateWork): LoadSettings {
-  if (source.at.kind !== 'url' || context.flags.yes) return settings
-  const url = new URL(source.at.url)
-  const { config } = session
-  const probe = config.rollout.probe?.url
-  const own = new Set([...config.hosts.map((host) => host.address), ...(probe === undefined ? [] : [new URL(probe).hostname])])
-  return isLoopback(url) || own.has(url.hostname) ? settings : held(settings, emit)
 }

@@ -2,13 +2,14 @@
 // push (load-and-gates.md, 7.2). A calibration that is there already is used again for a day; one that fails costs
 // certainty and nothing else: it never stops a rollout.
 import { randomBytes } from 'node:crypto'
+import type { Config } from '../../domain/config.ts'
 import { errorInfo, RollgateError } from '../../domain/error.ts'
 import type { Calibration } from '../../domain/evidence.ts'
 import { calibrationMs, type GateSettings } from '../../domain/gate.ts'
 import type { HostName } from '../../domain/host.ts'
 import type { LoadSettings } from '../../domain/load.ts'
 import type { Slice } from '../../domain/slice.ts'
-import { calibrate } from '../../gate/calibration.ts'
+import { calibrate, FEWEST_PAIRS, type LearnedEffect, learnedFrom } from '../../gate/calibration.ts'
 import { hashOf } from '../../gate/hash.ts'
 import { RESAMPLES } from '../../gate/plan.ts'
 import { createDraw } from '../../gate/random.ts'
@@ -18,7 +19,7 @@ import { startAsSaid } from '../load-from.ts'
 import { createMeter } from '../meter.ts'
 import { secretReader } from '../secrets.ts'
 import { type Arms, type GateWork, reach } from './arms.ts'
-import type { Kept } from './kept.ts'
+import type { Kept, KeptCalibration } from './kept.ts'
 
 /** Hosts change: a neighbour, a disk, a new kernel. */
 const FRESH_MS = 24 * 3_600_000
@@ -52,6 +53,30 @@ export async function keptCalibration(
     (one) => one.settingsHash === hash && one.host === host && one.against === against && now.getTime() - Date.parse(one.at) < FRESH_MS,
   )
   return found?.calibration ?? null
+}
+
+/** How much hosts differ, as calibrations of this load and way that are kept have shown; null: too few, or a number is configured. */
+export async function learnedEffect(
+  kept: Pick<Kept, 'calibrations'>,
+  { gate, way, load }: { readonly gate: GateSettings; readonly way: CalibrationWay; readonly load: LoadSettings | undefined },
+): Promise<LearnedEffect | null> {
+  if (load === undefined || gate.learnsHostEffect !== true || calibrationMs(gate, load) === 0) return null
+  const hash = calibrationHash(way, load)
+  const single = ({ host, against }: KeptCalibration): boolean => !`${host}${against}`.includes('+')
+  return learnedFrom((await kept.calibrations(gate.name)).filter((one) => one.settingsHash === hash && single(one)))
+}
+
+/** The same configuration, with what was learned in the place of what is only assumed. */
+export async function withLearned(config: Config, kept: Pick<Kept, 'calibrations'>): Promise<Config> {
+  const gates = await Promise.all(
+    Object.entries(config.gates).map(async ([name, gate]): Promise<[string, GateSettings]> => {
+      const { source } = gate
+      if (source.kind !== 'load') return [name, gate]
+      const learned = await learnedEffect(kept, { gate, way: source.when, load: config.loads[source.load] })
+      return [name, learned === null ? gate : { ...gate, confidence: { ...gate.confidence, hostEffect: learned.tau } }]
+    }),
+  )
+  return { ...config, gates: Object.fromEntries(gates) }
 }
 
 export const pairOf = (arms: Pick<Arms, 'canary' | 'old'>): readonly [string, string] => [arms.canary.join('+'), arms.old.join('+')]
@@ -89,6 +114,21 @@ export function calibrationFrom(
     ...{ quantiles, resamples: RESAMPLES },
     draw: createDraw([seed, ...pairOf(arms)].join('/')),
   })
+}
+
+/** Each host against the next one: how much hosts differ is learned of pairs, and groups say less. */
+export async function keepNeighbours(
+  of: Parameters<typeof keep>[0],
+  hosts: readonly HostName[],
+  slices: readonly Slice[],
+  seed: string,
+): Promise<void> {
+  if (hosts.length <= FEWEST_PAIRS) return
+  for (const [index, host] of hosts.slice(1).entries()) {
+    const arms = { canary: [host], old: hosts.slice(index, index + 1) }
+    const found = calibrationFrom(of.gate, slices, arms, seed)
+    if ('calibration' in found) await keep(of, arms, found.calibration)
+  }
 }
 
 export async function keep(
@@ -155,6 +195,7 @@ async function sendTo(of: Omit<Calibrating, 'way'>, arms: Arms, durationMs: numb
     const sending = await startAsSaid(plan, hooks, session)
     const result = await sending.done
     if (result.end === 'cancelled') throw new RollgateError('E_CANCELLED', 'interrupted while a gate was calibrated')
+    if (result.end === 'unsafe') return { slices, problem: `it was stopped to protect the service: ${result.endDetail ?? 'abort_if'}` }
     const [why] = result.validity.reasons
     return { slices, problem: result.validity.valid ? null : (why ?? 'it cannot be trusted') }
   } catch (error) {

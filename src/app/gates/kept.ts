@@ -83,12 +83,17 @@ export function openKept(env: Env, config: Pick<Config, 'app' | 'environment'>):
       const found = await Promise.all(names.map(async (name) => ({ name, atMs: await at(name) })))
       return found.toSorted((a, b) => a.atMs - b.atMs || (a.name < b.name ? -1 : 1)).map(({ name }) => name)
     },
-    passes: (gate) => readList<PastPass>(list('passes', gate)),
-    addPass: (gate, pass) => addTo(list('passes', gate), pass, MOST_PASSES),
+    passes: (gate) => readPasses(list('passes', gate)),
+    addPass: (gate, pass) => addPass(list('passes', gate), pass),
     calibrations: (gate) => readList<KeptCalibration>(list('calibrations', gate)),
     addCalibration: (gate, kept) => addTo(list('calibrations', gate), kept, MOST_CALIBRATIONS),
   }
 }
+
+/** Newest first. */
+export const readPasses = (path: string): Promise<readonly PastPass[]> => readList<PastPass>(path)
+
+export const addPass = (path: string, pass: PastPass): Promise<void> => addTo(path, pass, MOST_PASSES)
 
 /** @throws RollgateError E_LOAD_DATA when it is no record, E_STATE_VERSION when it is a newer one */
 async function readRecord(path: string): Promise<GateRecord> {

@@ -9,19 +9,20 @@ import type { GeneratorSample } from '../../domain/load.ts'
 import type { ClauseProgress, MeasureProgress } from '../../domain/progress.ts'
 import type { Slice } from '../../domain/slice.ts'
 import { judgeRequests } from '../../gate/judge.ts'
+import type { Look } from '../../gate/looks.ts'
 import { logMargin } from '../../gate/relative.ts'
 import { resultOf } from '../../gate/report.ts'
 import { timelineOf } from '../../gate/seconds.ts'
 import { findSteady, STEADY_BLOCKS } from '../../gate/steady.ts'
 import { createWatch } from '../../gate/watch.ts'
 import type { LoadHooks, LoadPlan, LoadProgress, LoadResult, LoadRun } from '../../load/plan.ts'
-import { LIMITS } from '../../load/validity.ts'
+import { OF_THE_GATE } from '../../load/validity.ts'
 import { createMeter } from '../meter.ts'
 
 export type LoadMeasuring = {
   readonly gatePlan: GatePlan
   /** Times are set here. */
-  readonly load: Omit<LoadPlan, 'warmupMs' | 'durationMs' | 'limits' | 'segmentsMs'>
+  readonly load: Omit<LoadPlan, 'warmupMs' | 'durationMs' | 'limits' | 'segmentsMs' | 'segmentCounts'>
   readonly calibration: Calibration | null
   readonly passes: readonly PastPass[]
   /** Of the probe, at the moment it is asked for. */
@@ -68,14 +69,15 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
   const pending: Slice[] = []
   let current: number | null = null
 
+  const durationMs = 1000 * gatePlan.atMostSeconds * (1 + extend)
   const run = await measuring.start(
     {
       ...measuring.load,
       // Where no time is judged nothing has to settle.
       warmupMs: margin === null ? settings.warmup.atLeastMs : settings.warmup.atMostMs,
-      durationMs: 1000 * gatePlan.atMostSeconds * (1 + extend),
-      // Send lag and load of this machine are the watch's to judge: it knows what has to be told apart.
-      limits: { ...LIMITS, lagMs: Number.POSITIVE_INFINITY, cpu: Number.POSITIVE_INFINITY },
+      durationMs,
+      segmentsMs: segmentsOf(watch.looks, durationMs),
+      limits: OF_THE_GATE,
     },
     {
       signal: measuring.signal,
@@ -86,8 +88,7 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
           meter.begin()
         }
         meter.addSlice(slice)
-        if (slice.warmup === true) return
-        if (current !== null && slice.second > current) flush(slice.second)
+        if (current !== null && slice.second > current) flush(slice)
         current ??= slice.second
         pending.push(slice)
       },
@@ -114,17 +115,21 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
     capacity: null,
   }
   const first = judgeRequests(evidence)
-  if (measuring.capacity === null || first.verdict === 'fail') return { evidence, report: first, result }
-  const whole = { ...evidence, capacity: await measuring.capacity() }
+  if (measuring.capacity === null || first.verdict === 'fail' || evidence.aborted !== null) return { evidence, report: first, result }
+  const capacity = await measuring.capacity()
+  const whole = { ...evidence, capacity, aborted: capacity.aborted ?? null }
   return { evidence: whole, report: judgeRequests(whole), result }
 
   /** All of `current` have ended: it is seen, and the seconds in which nothing was due. */
-  function flush(next: number): void {
-    for (let second = current ?? next; second < next; second += 1) {
-      const own = second === current ? pending.splice(0) : []
-      measuredSeconds += 1
+  function flush(next: Slice): void {
+    const isWarmup = pending[0]?.warmup === true
+    // Between the warm-up and the first measured second there is nothing to see.
+    const before = isWarmup === (next.warmup === true) ? next.second : (current ?? 0) + 1
+    for (let second = current ?? next.second; second < before; second += 1) {
+      const own = { slices: second === current ? pending.splice(0) : [], generator: samples.filter((sample) => sample.second === second) }
+      if (!isWarmup) measuredSeconds += 1
       if (decided) continue
-      const report = watch.add({ slices: own, generator: samples.filter((sample) => sample.second === second) }, facts())
+      const report = isWarmup ? watch.addWarmup(own, facts()) : watch.add(own, facts())
       if (report === null) continue
       if (report.verdict === 'inconclusive' && extensions < extend && watch.nextLook() !== null) extensions += 1
       else {
@@ -132,7 +137,7 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
         run.stop()
       }
     }
-    current = next
+    current = next.second
   }
 
   function shown(progress: LoadProgress): MeasureProgress {
@@ -157,6 +162,12 @@ export async function measureByLoad(measuring: LoadMeasuring): Promise<LoadMeasu
     steady = found
     run.endWarmup()
   }
+}
+
+/** Whichever look decides: until then exactly as many arrivals as the rate says. */
+function segmentsOf(looks: readonly Look[], durationMs: number): readonly number[] {
+  const ends = looks.map(({ second }) => 1000 * second).filter((end) => end > 0 && end < durationMs)
+  return [...new Set([...ends, durationMs])].sort((left, right) => left - right)
 }
 
 /** Bursts come last: until then nothing of them can be judged. */

@@ -21,6 +21,7 @@ import { engineCan } from '../../drivers/engine/capabilities.ts'
 import { askPrometheus } from '../../drivers/metrics/prometheus.ts'
 import { runLocal } from '../../drivers/process.ts'
 import { answered } from '../../gate/answers.ts'
+import type { LearnedEffect } from '../../gate/calibration.ts'
 import { type Course, nextOf, STARTED } from '../../gate/course.ts'
 import { hashOf } from '../../gate/hash.ts'
 import { judge } from '../../gate/judge.ts'
@@ -31,7 +32,8 @@ import { readGateImport } from '../../load/imports/read.ts'
 import { meanRate } from '../../load/profile.ts'
 import { startAsSaid } from '../load-from.ts'
 import { secretReader } from '../secrets.ts'
-import { type Arms, type GatePlace, type GateWork, type LoadSource, sparing, withArms } from './arms.ts'
+import { heldEngine, heldLoad, spared, strangerOf } from '../strangers.ts'
+import { type Arms, type GatePlace, type GateWork, isPairAlone, type LoadSource, withArms } from './arms.ts'
 import { measureByEngine } from './measure-engine.ts'
 import { measureByLoad } from './measure-load.ts'
 
@@ -39,6 +41,8 @@ export type Measuring = GateWork & {
   readonly place: GatePlace
   /** Of the very hosts that are compared; null: there is none. */
   readonly calibration: (arms: Arms) => Promise<Calibration | null>
+  /** How much hosts differ, where that is learned. */
+  readonly learned: LearnedEffect | null
   readonly passes: readonly PastPass[]
   readonly restart: () => RestartEvidence | null
   readonly approve: (question: string, signal: AbortSignal) => Promise<'yes' | 'no' | 'unanswered'>
@@ -60,7 +64,8 @@ export async function measureGate(gate: GateSettings, of: Measuring, signal: Abo
   for (;;) {
     const { evidence, report, startedAt } = await attempt(gate, of, signal)
     // Longer is what the load has been already, as long as it was planned for.
-    const next = nextOf(gate, { ...course, extensions: gate.onInconclusive.extend }, report)
+    const isBraked = evidence.kind === 'requests' && evidence.aborted !== null
+    const next = nextOf(gate, { ...course, extensions: gate.onInconclusive.extend }, { ...report, isBraked })
     const record: GateRecord = {
       ...{ version: 1, gate: gate.name, settingsHash: hashOf(gate), discarded: course.discarded, evidence, report },
       ...(startedAt === undefined ? {} : { startedAt }),
@@ -115,7 +120,7 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
   if (engine !== undefined) return byEngine(gate, source, engine, of, signal)
   const settings = session.config.loads[source.load]
   if (settings === undefined) throw new RollgateError('E_USAGE', `gate ${gate.name}: there is no load called ${source.load}`)
-  const load = sparing(settings, source, of)
+  const load = spared(settings, heldLoad, bearing(gate, of), of.emit)
   const seed = randomBytes(4).toString('hex')
   const rate = meanRate(load, load.duration.atMostMs)
   const planned = (arms: Pick<Arms, 'canary' | 'old'>) =>
@@ -124,9 +129,12 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
       ratePerArm: rate === null ? null : rate * arms.canary.length,
       arms: { canary: arms.canary, old: arms.old },
       seed,
+      learned: of.learned,
     })
   try {
     return await withArms(gate, source, of.place, of, signal, async (arms) => {
+      const calibration = await of.calibration(arms)
+      refuseUnknownSlow(gate, arms, calibration)
       const { evidence, report, result } = await measureByLoad({
         gatePlan: planned(arms),
         load: {
@@ -134,8 +142,8 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
           targets: arms.targets,
           ...{ runId: of.run, seed, env: context.env, readSecret: secretReader(session.config, context.env) },
         },
-        ...{ calibration: await of.calibration(arms), passes: of.passes, restart: of.restart },
-        capacity: wantsBursts(gate) ? () => bursts(arms, load, seed, of, signal) : null,
+        ...{ calibration, passes: of.passes, restart: of.restart },
+        capacity: wantsBursts(gate) ? () => bursts(arms, load, seed, { ...of, source }, signal) : null,
         start: (plan, hooks) => startAsSaid(plan, hooks, session),
         ...{ extend: gate.onInconclusive.extend, signal },
         onProgress: (progress) =>
@@ -153,6 +161,14 @@ async function byLoad(gate: GateSettings, source: LoadSource, of: Measuring, sig
   }
 }
 
+/** Whoever measures has asked; what cannot be held is not sent all the same. @throws RollgateError E_REFUSED */
+function bearing(gate: GateSettings, { session }: Measuring) {
+  const stranger = strangerOf(session.config, gate)
+  if (stranger !== null && stranger.cannotHold !== null)
+    throw new RollgateError('E_REFUSED', `gate ${gate.name}: no load is sent to ${stranger.url.host}: ${stranger.cannotHold}`)
+  return { isForeign: stranger !== null, rateGiven: null }
+}
+
 async function byEngine(
   gate: GateSettings,
   source: LoadSource,
@@ -161,7 +177,7 @@ async function byEngine(
   signal: AbortSignal,
 ): Promise<Attempt> {
   try {
-    return await measureByEngine(gate, source, engine, of, signal)
+    return await measureByEngine(gate, source, spared(engine, heldEngine, bearing(gate, of), of.emit), of, signal)
   } catch (error) {
     const info = errorInfo(error)
     if (!CANNOT.has(info.code)) throw error
@@ -171,9 +187,26 @@ async function byEngine(
   }
 }
 
+/** What nobody could judge afterwards need not be sent. @throws RollgateError E_LOAD */
+function refuseUnknownSlow({ pass }: GateSettings, { canary, old }: Arms, calibration: Calibration | null): void {
+  const unknown = pass.find(({ metric, mode }) => mode === 'gate' && metric.kind === 'slow' && metric.aboveMs === null)
+  if (unknown === undefined || calibration !== null) return
+  throw new RollgateError(
+    'E_LOAD',
+    `${unknown.text}: what is slow is not known, for ${[...canary, ...old].join(', ')} were never calibrated`,
+  )
+}
+
 const wantsBursts = ({ pass }: GateSettings): boolean => pass.some(({ metric }) => metric.kind === 'capacity')
 
-async function bursts(arms: Arms, settings: LoadSettings, seed: string, of: Measuring, signal: AbortSignal): Promise<CapacityEvidence> {
+async function bursts(
+  arms: Arms,
+  settings: LoadSettings,
+  seed: string,
+  of: Measuring & { readonly source: LoadSource },
+  signal: AbortSignal,
+): Promise<CapacityEvidence> {
+  if (!isPairAlone(of.source, of.place)) return { bursts: [], distrust: ['the hosts serve, and bursts would take all that they have'] }
   const [canary, old] = [arms.canary, arms.old].map(([name]) => arms.targets.find((target) => target.name === name))
   if (canary === undefined || old === undefined) return { bursts: [], distrust: ['nobody to compare with'] }
   const { session, context } = of

@@ -17,7 +17,9 @@ import {
   calibrationFrom,
   describeCalibration,
   keep,
+  keepNeighbours,
   keptCalibration,
+  learnedEffect,
   MOST_CALIBRATED,
   pairOf,
   sendToAll,
@@ -46,14 +48,15 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
     last = turn.catch(() => undefined)
     return turn
   }
+  const loadOf = ({ source }: GateSettings): LoadSettings | undefined =>
+    source.kind === 'load' ? session.config.loads[source.load] : undefined
   const calibrationOf = async (
     gate: GateSettings,
     way: CalibrationWay,
     arms: Pick<Arms, 'canary' | 'old'>,
   ): Promise<Calibration | null> => {
-    if (gate.source.kind !== 'load' || arms.old.length === 0) return null
-    const load = session.config.loads[gate.source.load]
-    if (load === undefined || calibrationMs(gate, load) === 0) return null
+    const load = loadOf(gate)
+    if (arms.old.length === 0 || load === undefined || calibrationMs(gate, load) === 0) return null
     return (
       calibrations.get(keyOf(gate, arms)) ??
       calibratedTogether(gate, arms) ??
@@ -92,6 +95,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
       found.push(calibration)
       await keep(work, arms, calibration)
     }
+    await keepNeighbours(work, hosts, slices, seed)
     const [first] = found
     return first === undefined ? without(gate.name, 'too little arrived') : `${hosts.length} hosts: ${describeCalibration(first)}`
   }
@@ -105,6 +109,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
             ...of,
             place: placeOf(at),
             calibration: (arms) => calibrationOf(gate, wayOf(at), arms),
+            learned: await learnedEffect(kept, { gate, way: wayOf(at), load: loadOf(gate) }),
             passes: await kept.passes(name),
             environment: environmentOf(plan, run),
           },
@@ -122,7 +127,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
       inTurn(async () => {
         const gate = gateNamed(session.config.gates, name)
         const { source } = gate
-        const load = source.kind === 'load' ? session.config.loads[source.load] : undefined
+        const load = loadOf(gate)
         if (source.kind !== 'load' || load === undefined || calibrationMs(gate, load) === 0) return 'nothing to calibrate'
         try {
           const alone = at.isolated || source.baseline?.kind === 'drained-peer'

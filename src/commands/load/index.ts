@@ -8,7 +8,7 @@ const DURATION = /^\d{1,6}(ms|s|m|h)$/
 
 export default class Load extends RollgateCommand {
   static override description =
-    'Sends requests at a rate (open model: latency counts from the moment a request was due, so a stall shows) or over a number of connections (closed model), and judges the thresholds with their uncertainty. Exit 0 passed, 7 not met, 8 cannot say, 11 not a measurement. An address that is not this machine is asked about, and gets 50 requests/s at most unless a rate is given.'
+    'Sends requests at a rate (open model: latency counts from the moment a request was due, so a stall shows) or over a number of connections (closed model), and judges the thresholds with their uncertainty. Exit 0 passed, 7 not met, 8 cannot say, 11 not a measurement. An address that is not this machine is asked about, and gets 50 requests/s at most unless a rate is given; connections without a rate are refused there.'
   static override examples = [
     'rollgate load --url http://127.0.0.1:8080/ --rate 100/s --duration 30s',
     'One from the configuration, at its own site:\nrollgate load checkout -e staging --url https://staging.example.com/',
@@ -38,6 +38,8 @@ export default class Load extends RollgateCommand {
       description: 'Hosts of the configuration that send it, each its share of the rate [this machine]',
       exclusive: ['connections', 'find-capacity'],
     }),
+    http2: Flags.boolean({ description: 'HTTP/2 instead of HTTP/1.1, for https', exclusive: ['connections'] }),
+    tls: Flags.boolean({ description: 'With --at: the app speaks TLS on its own port', dependsOn: ['at'] }),
     rate: Flags.string({ helpValue: 'N/s', description: 'Requests a second [10/s]', exclusive: ['connections'] }),
     connections: Flags.integer({
       helpValue: 'N',
@@ -65,7 +67,7 @@ export default class Load extends RollgateCommand {
 
   async run(): Promise<void> {
     const { flags, args } = await this.parse(Load)
-    const { url, against, at, from, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
+    const { url, against, at, from, http2, tls, connections, threshold: thresholds, 'exit-zero': exitZero } = flags
     const options = {
       ...reportOptions(flags),
       ...given({
@@ -74,6 +76,8 @@ export default class Load extends RollgateCommand {
         against,
         at,
         from,
+        http2,
+        tls,
         connections,
         thresholds,
         ratePerSecond: rateOf('--rate', flags.rate),

@@ -3,6 +3,7 @@ import type { Clause } from '../../domain/clause.ts'
 import type { Evidence, PrometheusAnswer, RequestEvidence } from '../../domain/evidence.ts'
 import type { GateRecord } from '../../domain/gate.ts'
 import type { ReportData, ReportFact, ReportMarker, ReportMeasurement } from '../../domain/report.ts'
+import { many } from '../words.ts'
 import { firstMeasured, slowAbove, warmupMarkers } from './from-slices.ts'
 
 export type GateAbout = {
@@ -129,7 +130,7 @@ function requestFacts({ plan, calibration, steady, extensions, restart, aborted 
     ...(plan.ratePerArm === null ? [] : [{ label: 'rate', value: `${plan.ratePerArm}/s per target` }]),
     {
       label: 'duration',
-      value: `${plan.atLeastSeconds} to ${plan.atMostSeconds} s, ${confidence.looks} looks${extensions > 0 ? `, extended ${extensions} ×` : ''}`,
+      value: `${plan.atLeastSeconds} to ${plan.atMostSeconds} s, ${many(confidence.looks, 'look')}${extensions > 0 ? `, extended ${extensions} ×` : ''}`,
     },
     ...(compares
       ? [

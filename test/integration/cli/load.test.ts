@@ -2,11 +2,13 @@
 // somebody else's. A machine that is too busy to send in time says INVALID, and then it is measured again.
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { LoadDocument } from '../../../src/domain/document.ts'
 import { noSshd, startSshd } from '../../contract/transport/sshd.ts'
+import { certificateFor, noOpenssl } from '../../helpers/certificate.ts'
 import { startSerialServer } from '../../helpers/serial-server.ts'
 import { aPlace, documentOf, type Place, run } from './cli.ts'
 
@@ -15,11 +17,14 @@ const FULL = process.env.ROLLGATE_FULL === '1'
 let place: Place
 let port = 0
 let failing = 0
+let delayMs = 20
+let asked = 0
 const server = createServer((_request, response) => {
+  asked += 1
   setTimeout(() => {
     if (failing > 0 && Math.random() < failing) response.statusCode = 500
     response.end('ok')
-  }, 20)
+  }, delayMs)
 })
 beforeAll(async () => {
   place = aPlace()
@@ -53,6 +58,29 @@ describe('load', () => {
       { clause: 'errors < 5%', verdict: 'pass', estimate: 0, bound: 0.05 },
       { clause: 'p90 < 2s', verdict: 'pass', bound: 2000 },
     ])
+  })
+
+  test.skipIf(noOpenssl)('--http2 where the target speaks it; refused by name for http and the closed model', async () => {
+    const versions = new Set<string>()
+    const { key, cert, ca } = certificateFor('IP:127.0.0.1')
+    const secure = createSecureServer({ key, cert }, (request, response) => {
+      versions.add(request.httpVersion)
+      response.end('ok')
+    })
+    onTestFinished(() => void secure.close())
+    await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
+    await writeFile(join(place.directory, 'ca.pem'), ca)
+    const url = `https://127.0.0.1:${(secure.address() as AddressInfo).port}/`
+    const env = { NODE_EXTRA_CA_CERTS: join(place.directory, 'ca.pem') }
+    const result = await run(['load', '--url', url, '--http2', '--rate', '20/s', '--duration', '1s', '--exit-zero', '--json'], place, {
+      env,
+    })
+    // Whether this machine was in time is not what is asked here.
+    expect(documentOf(result).targets, result.stderr).toMatchObject([{ offered: 20, done: 20, errors: {} }])
+    expect(versions).toEqual(new Set(['2.0']))
+    const plain = await load('--http2', '--duration', '1s')
+    expect(documentOf(plain)).toMatchObject({ exitCode: 2, error: { code: 'E_LOAD', message: expect.stringContaining('without TLS') } })
+    expect(await load('--http2', '--connections', '2')).toMatchObject({ code: 2 })
   })
 
   test('fails what does not hold, with exit 7', async () => {
@@ -105,6 +133,39 @@ describe('load', () => {
     const result = await load(...words)
     expect(result.code).toBe(2)
     expect(documentOf(result)).toMatchObject({ error: { code } })
+  })
+
+  test('sends nothing for a threshold that nobody could answer, and says what to ask instead', async () => {
+    asked = 0
+    const words = ['--connections', '2', '--duration', '2s', '--threshold', 'rps >= 98% of offered', '--threshold', 'restart.lost = 0']
+    const result = await load(...words)
+    expect(documentOf(result)).toMatchObject({
+      exitCode: 2,
+      error: {
+        ...{ code: 'E_USAGE', message: expect.stringContaining('the closed model (connections) offers nothing at a rate') },
+        ...{
+          hints: expect.arrayContaining(['--rate 100/s instead of --connections']),
+          evidence: [expect.stringContaining('restart.lost')],
+        },
+      },
+    })
+    expect(asked).toBe(0)
+  })
+
+  test('compares with its own last passes: the first becomes the measure, and a slower one fails', async () => {
+    failing = 0
+    const past = ['--connections', '6', '--duration', '2s', '--threshold', 'p50 <= last 5 passes + 50%']
+    const first = documentOf(await load(...past))
+    expect(first).toMatchObject({
+      verdict: 'pass',
+      reason: expect.stringContaining('no pass is recorded yet; the first becomes the measure'),
+    })
+    delayMs = 200
+    onTestFinished(() => {
+      delayMs = 20
+    })
+    const slower = documentOf(await load(...past))
+    expect(slower).toMatchObject({ verdict: 'fail', exitCode: 7, clauses: [{ unit: 'ms', note: '1 of 5 passes recorded' }] })
   })
 
   test.each(['http://example.test/', 'http://10.0.0.1/', 'http://127.evil.test/', 'ftp://127.0.0.1/', 'http://ada:secret@127.0.0.1/'])(
@@ -182,7 +243,8 @@ describe.skipIf(noSshd !== null)(`load --at HOST${noSshd === null ? '' : ` (skip
 })
 
 describe('load --find-capacity', () => {
-  const find = (url: string, ...words: string[]) => run(['load', '--url', url, '--json', '--find-capacity', ...words], place)
+  const find = (url: string, ...words: string[]) =>
+    run(['load', '--url', url, '--json', '--find-capacity', ...words], place, { measures: true })
 
   test('finds what a server that works on one request at a time can take, step by step', async (context) => {
     const server = await startSerialServer({ costMs: 10 })

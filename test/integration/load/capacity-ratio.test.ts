@@ -71,6 +71,17 @@ describe('capacity of a new host against an old one', () => {
     expect(verdict(evidence)).toBe('invalid')
   })
 
+  test('a brake that is pulled ends them: no further burst goes to what has to be spared', async () => {
+    const [broken, good] = [await serial(10, true), await serial(10)]
+    const evidence = await measureCapacityRatio({
+      settings: paced(10, { safety: { methods: ['GET'], abortIf: { errorRate: 0.05, forMs: 1000 } } }),
+      canary: { name: 'canary', origin: broken.url },
+      old: { name: 'baseline', origin: good.url },
+      ...{ runId: 'ratio', seed: 'ratio', burstMs: 60_000, connections: 4, signal: new AbortController().signal },
+    })
+    expect(evidence).toMatchObject({ bursts: [], aborted: expect.stringContaining('ended on canary had failed') })
+  })
+
   test('a tunnel is refused: the closed model cannot go through it', async () => {
     const connect = () => Promise.reject(new Error('unused'))
     const measuring = measureCapacityRatio({

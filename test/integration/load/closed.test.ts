@@ -3,6 +3,7 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createTls } from 'node:https'
+import { createServer as createNet } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
@@ -68,6 +69,37 @@ describe('an amount', () => {
     const slowest = truth.servedMs.at(-1) ?? 0
     expect(result.targets[0]?.service.p50Ms).toBeGreaterThan(49)
     expect(result.targets[0]?.service.p50Ms).toBeLessThan(Math.max(slowest, 50) * 2)
+  })
+})
+
+describe('limits of time are kept apart, to the millisecond they were given in', () => {
+  const limits = { connectMs: 200, firstByteMs: 200, bodyMs: 200 }
+  const late = (url: string) => drive(planFor(url, closed({ amount: 4 }, { timeouts: limits })))
+
+  test('a body that does not end, and a head that does not come', async () => {
+    const stuck = await serve((_request, response) => void response.writeHead(200, { 'content-length': '9' }).write('half'))
+    expect((await late(stuck.url)).result.targets[0]).toMatchObject({ offered: 4, done: 0, errors: { 'body-timeout': 4 } })
+    const hung = await serve(() => {})
+    expect((await late(hung.url)).result.targets[0]).toMatchObject({ offered: 4, done: 0, errors: { 'first-byte-timeout': 4 } })
+  })
+
+  test('a connection that is never made, over TLS too', async () => {
+    const mute = await listen(createNet(), 'https')
+    expect((await late(mute.url)).result.targets[0]).toMatchObject({ offered: 4, done: 0, errors: { 'connect-timeout': 4 } })
+  })
+})
+
+describe('abort_if', () => {
+  test('stops it, with the condition, the target and the second, over several threads', async () => {
+    const server = await serve((_request, response) => void response.writeHead(500).end())
+    const safety = { methods: ['GET'] as const, abortIf: { errorRate: 0.05, forMs: 1000 } }
+    const { result } = await drive(planFor(server.url, closed({ workers: 2 }, { safety }), { durationMs: 600_000, warmupMs: 300_000 }))
+    expect(result.end).toBe('unsafe')
+    expect(result.endDetail).toMatch(
+      /^safety\.abort_if \(errors > 5% for 1s\) in second \d+: (\d+) of \1 requests that ended on target had failed$/,
+    )
+    // Nothing is wrong with the measurement.
+    expect(result.validity.reasons).toEqual([])
   })
 })
 
@@ -175,12 +207,13 @@ describe('scenarios', () => {
 })
 
 describe('what it cannot do is refused', () => {
-  test('an SSH tunnel, HTTP/2, rows used once by several threads', async () => {
+  test('an SSH tunnel, HTTP/2, rows used once by several threads, new connections', async () => {
     const target = { name: 'web-1', origin: 'http://127.0.0.1:1' }
     const refused = (plan: LoadPlan) => expect(drive(plan)).rejects.toMatchObject({ code: 'E_LOAD' })
     await refused(planFor('', closed({}), { targets: [{ ...target, connect: () => Promise.reject(new Error('unused')) }] }))
     await refused(planFor('', closed({}), { targets: [{ ...target, http2: true }] }))
     await refused(planFor(target.origin, closed({ workers: 2 }, { data: { items: { format: 'csv', path: '/nowhere', order: 'once' } } })))
+    await refused(planFor(target.origin, closed({}, { newConnectionEvery: 5 })))
   })
 
   const openssl = spawnSync('openssl', ['version']).error === undefined

@@ -2,18 +2,21 @@
 // The truth is what the server counted.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Slice } from '../../../src/domain/slice.ts'
 import type { Transport } from '../../../src/domain/transport.ts'
 import { generatorProgram, openGenerator } from '../../../src/drivers/generator.ts'
+import { createLocalTransport } from '../../../src/drivers/transport/local.ts'
 import { startDistributed } from '../../../src/load/distributed.ts'
 import type { LoadHooks, LoadPlan, LoadResult } from '../../../src/load/plan.ts'
 import type { Generator } from '../../../src/load/remote.ts'
 import { LIMITS } from '../../../src/load/validity.ts'
 import { descendants, noSshd, type Sshd, startSshd } from '../../contract/transport/sshd.ts'
 import { aHost, sshTransport, temporaryFolder } from '../../contract/transport/targets.ts'
+import { certificateFor, noOpenssl } from '../../helpers/certificate.ts'
 import { paced, planFor, settings } from '../../helpers/load.ts'
 
 // Seconds, and many more on a machine that has much else to do.
@@ -267,3 +270,49 @@ function argvOf(pid: number): string {
     return ''
   }
 }
+
+test.skipIf(noOpenssl)('over HTTP/2, by an authority and a schema of files that only this machine has', async () => {
+  const { key, cert, ca } = certificateFor('IP:127.0.0.1')
+  const versions = new Set<string>()
+  const secure = createSecureServer({ key, cert }, (request, response) => {
+    versions.add(request.httpVersion)
+    response.end('{"id":"none"}')
+  })
+  onTestFinished(() => void secure.close())
+  await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
+  const folder = temporaryFolder()
+  try {
+    writeFileSync(join(folder.path, 'ca.pem'), ca)
+    writeFileSync(join(folder.path, 'schema.json'), '{"properties":{"id":{"type":"integer"}}}')
+    const expected = { schema: { path: join(folder.path, 'schema.json') } }
+    const load = paced(20, {
+      ...{ http2: true, ca: join(folder.path, 'ca.pem') },
+      scenarios: [{ name: 'get', weight: 1, steps: [{ method: 'GET', path: '/', expect: expected }] }],
+    })
+    const plan = planFor(`https://127.0.0.1:${(secure.address() as AddressInfo).port}`, load)
+    // A process of its own on this machine: what it knows came with the order.
+    const connection = await createLocalTransport().connect(aHost('gen-1', 0, { labels: { node: process.execPath } }), NEVER)
+    const generator = await openGenerator(connection, await generatorProgram(NEVER), NEVER)
+    const result = await startDistributed(plan, { signal: NEVER }, { generators: [generator], targetAddresses: [] }).done
+    expect(result.targets).toMatchObject([{ done: 0, errors: { check: 20 } }])
+    expect(versions).toEqual(new Set(['2.0']))
+  } finally {
+    folder.remove()
+  }
+})
+
+test('fewer rows than generators, where each wants its own, are refused before a generator is asked', async () => {
+  const said: string[] = []
+  const generator = (name: string): Generator => ({
+    ...{ name, listen: () => undefined, gone: new Promise<string>(() => undefined), close: async () => undefined },
+    send: (message) => void said.push(message.type),
+  })
+  const load = paced(20, { data: { items: { format: 'jsonl', path: '/nowhere', order: 'partition' } } })
+  const plan = planFor('http://127.0.0.1:1', load, { rows: { items: [{ id: 1 }] } })
+  const generators = [generator('gen-1'), generator('gen-2')]
+  await expect(startDistributed(plan, { signal: NEVER }, { generators, targetAddresses: [] }).done).rejects.toMatchObject({
+    code: 'E_LOAD_DATA',
+    message: expect.stringContaining('1 rows for 2 generators'),
+  })
+  expect(said).toEqual([])
+})

@@ -1,15 +1,23 @@
 // Load on one host's own app where its port is not public: over a real sshd. Counts are the server's.
+
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { createServer as createTls } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { join } from 'node:path'
+import type { TLSSocket } from 'node:tls'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { hostTargets } from '../../../src/app/host-target.ts'
 import type { HealthSettings } from '../../../src/domain/health.ts'
 import type { HostName } from '../../../src/domain/host.ts'
 import type { Transport } from '../../../src/domain/transport.ts'
+import { createLocalTransport } from '../../../src/drivers/transport/local.ts'
 import { createPool, type Pool } from '../../../src/drivers/transport/pool.ts'
 import { realClock } from '../../../src/load/pace.ts'
 import { noSshd, type Sshd, startSshd } from '../../contract/transport/sshd.ts'
 import { aHost, sshTransport } from '../../contract/transport/targets.ts'
+import { certificateFor, noOpenssl } from '../../helpers/certificate.ts'
+import { ownFolder } from '../../helpers/folders.ts'
 import { measure, paced, planFor } from '../../helpers/load.ts'
 
 const NEVER = new AbortController().signal
@@ -108,4 +116,36 @@ describe.skipIf(noSshd !== null)(`load on a host of the configuration${noSshd ==
     expect(result.targets[0]).toMatchObject({ done: 0, errors: { refused: 20 } })
     expect(result.validity.valid).toBe(false)
   })
+})
+
+test.skipIf(noOpenssl)('an app that speaks TLS on its own port: SNI, Host and certificate are those of the site, and checked', async () => {
+  const { key, cert, ca } = certificateFor('DNS:shop.test')
+  const folder = await ownFolder()
+  await writeFile(join(folder, 'ca.pem'), ca)
+  const seen = new Set<string>()
+  const secure = createTls({ key, cert }, (request, response) => {
+    seen.add(`${request.headers.host} ${(request.socket as TLSSocket).servername}`)
+    response.end('ok')
+  })
+  onTestFinished(() => void secure.close())
+  await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done))
+  const own: HealthSettings = {
+    check: { kind: 'tcp', port: (secure.address() as AddressInfo).port, address: '127.0.0.1', timeoutMs: 1000 },
+    ...{ version: { kind: 'process' }, intervalMs: 500, healthyForMs: 500, deadlineMs: 5000 },
+  }
+  // Any way to a host will do: what is asked here is what goes through it.
+  const transport = createLocalTransport()
+  const connect = (name: HostName, signal: AbortSignal) => transport.connect(aHost(name, 0), signal)
+  const seenBy = async (site: string, trusted: boolean) => {
+    const { targets } = await hostTargets([{ host: 'web-1', health: own }], { connect, site, tls: true, signal: NEVER })
+    const [target] = targets
+    if (target === undefined) throw new Error('one was asked for')
+    const { result } = await measure(planFor('', paced(10, trusted ? { ca: join(folder, 'ca.pem') } : {}), { targets: [target] }))
+    return result
+  }
+  expect(await seenBy('https://shop.test/', true)).toMatchObject({ targets: [{ done: 10, errors: {} }] })
+  expect([...seen]).toEqual(['shop.test shop.test'])
+  const untrusted = { targets: [{ done: 0, errors: { tls: 10 } }], validity: { valid: false } }
+  expect(await seenBy('https://shop.test/', false)).toMatchObject(untrusted)
+  expect(await seenBy('https://other.test/', true)).toMatchObject(untrusted)
 })

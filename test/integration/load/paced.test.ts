@@ -1,6 +1,5 @@
 // The paced driver against real servers: what is sent where, what is never sent, and how a run ends.
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer as createTls } from 'node:https'
@@ -12,6 +11,8 @@ import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type { LoadRequest, LoadSettings } from '../../../src/domain/load.ts'
 import type { Slice } from '../../../src/domain/slice.ts'
 import { startPaced } from '../../../src/load/paced.ts'
+import { startLoad } from '../../../src/load/start.ts'
+import { certificateFor, noOpenssl } from '../../helpers/certificate.ts'
 import { measure, paced, planFor } from '../../helpers/load.ts'
 import { listen, serve, until } from '../../unit/load/helpers.ts'
 
@@ -184,7 +185,8 @@ describe('the end', () => {
     const server = await serve((_request, response) => void response.writeHead(500).end())
     const settings = paced(100, { safety: { methods: ['GET'], abortIf: { errorRate: 0.05, forMs: 1000 } } })
     const { result } = await measure(planFor(server.url, settings, { durationMs: 600_000 }))
-    expect(result).toMatchObject({ end: 'unsafe', endDetail: 'too many failures on target' })
+    expect(result.end).toBe('unsafe')
+    expect(result.endDetail).toMatch(/^safety\.abort_if \(errors > 5% for 1s\) in second \d+: (\d+) of \1 requests that ended on target/)
     expect(result.targets[0]?.errors).toEqual({ status: result.targets[0]?.offered })
     // Answers are answers: what is to be said of them is the gate's business.
     expect(result.validity.reasons.filter((reason) => reason.includes('never answered'))).toEqual([])
@@ -322,20 +324,17 @@ describe('the login', () => {
 })
 
 describe('where requests go', () => {
-  const openssl = spawnSync('openssl', ['version']).error === undefined
-  let [key, cert] = ['', '']
+  let [key, cert, ca] = ['', '', '']
+  let folder = ''
   beforeAll(() => {
-    if (!openssl) return
-    const folder = mkdtempSync(join(tmpdir(), 'rollgate-load-tls-'))
-    const files = [join(folder, 'key.pem'), join(folder, 'cert.pem')] as const
-    const names = ['-subj', '/CN=shop.test', '-addext', 'subjectAltName=DNS:shop.test', '-days', '2']
-    const type = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-    execFileSync('openssl', ['req', '-x509', ...type, '-keyout', files[0], '-out', files[1], ...names], { stdio: 'ignore' })
-    ;[key, cert] = [readFileSync(files[0], 'utf8'), readFileSync(files[1], 'utf8')]
-    rmSync(folder, { recursive: true })
+    if (noOpenssl) return
+    ;({ key, cert, ca } = certificateFor('DNS:shop.test'))
+    folder = mkdtempSync(join(tmpdir(), 'rollgate-load-tls-'))
+    writeFileSync(join(folder, 'ca.pem'), ca)
+    return () => rmSync(folder, { recursive: true })
   })
 
-  test.skipIf(!openssl)('direct to an address: Host header, SNI and certificate are those of the site', async () => {
+  test.skipIf(noOpenssl)('direct to an address: Host header, SNI and certificate are those of the site', async () => {
     const seen = new Set<string>()
     const server = await listen(
       createTls({ key, cert }, (request, response) => {
@@ -345,7 +344,7 @@ describe('where requests go', () => {
       'https',
     )
     const address = { host: '127.0.0.1', port: server.port }
-    const target = { name: 'canary', origin: 'https://shop.test', address, ca: cert }
+    const target = { name: 'canary', origin: 'https://shop.test', address, ca }
     const { result } = await measure(planFor('', paced(20), { targets: [target] }))
     expect(result.targets[0]).toMatchObject({ done: 20, errors: {} })
     expect([...seen]).toEqual(['shop.test shop.test'])
@@ -358,34 +357,62 @@ describe('where requests go', () => {
     expect((await measure(planFor('', paced(20), { targets: [other] }))).result.targets[0]).toMatchObject({ done: 0, errors: { tls: 20 } })
   })
 
-  test.skipIf(!openssl)('HTTP/2 only where it is asked for, many requests on few connections; a target without it fails', async () => {
+  test.skipIf(noOpenssl)('HTTP/2 only where it is asked for, many requests on few connections; a target without it fails', async () => {
     const versions = new Set<string>()
     const server = await listen(
       createSecureServer({ key, cert, allowHTTP1: true }, (request, response) => {
-        versions.add(request.httpVersion)
+        versions.add(request.httpVersion === '2.0' ? `2.0 ${request.headers[':authority']}` : request.httpVersion)
         setTimeout(() => response.end('ok'), 50)
       }),
       'https',
     )
-    const target = { name: 'canary', origin: 'https://shop.test', address: { host: '127.0.0.1', port: server.port }, ca: cert }
-    const plain = await measure(planFor('', paced(40), { targets: [target] }))
+    const target = { name: 'canary', origin: 'https://shop.test', address: { host: '127.0.0.1', port: server.port } }
+    const trusting = { ca: join(folder, 'ca.pem') }
+    const plain = await measure(planFor('', paced(40, trusting), { targets: [target] }))
     expect(plain.result.targets[0]).toMatchObject({ done: 40, errors: {} })
     expect([...versions]).toEqual(['1.1'])
     versions.clear()
     const before = server.connections()
-    const second = await measure(planFor('', paced(100), { targets: [{ ...target, http2: true }] }))
+    const second = await measure(planFor('', paced(100, { ...trusting, http2: true }), { targets: [target] }))
     expect(second.result.targets[0]).toMatchObject({ done: 100, errors: {} })
-    expect([...versions]).toEqual(['2.0'])
+    // What names the site is the site's, wherever it is reached.
+    expect([...versions]).toEqual(['2.0 shop.test'])
     expect(server.connections() - before).toBeLessThanOrEqual(2)
     const old = await listen(
       createTls({ key, cert }, (_request, response) => void response.end('ok')),
       'https',
     )
-    const without = { ...target, address: { host: '127.0.0.1', port: old.port }, http2: true }
-    expect((await measure(planFor('', paced(20), { targets: [without] }))).result.targets[0]).toMatchObject({
+    const without = { ...target, address: { host: '127.0.0.1', port: old.port } }
+    expect((await measure(planFor('', paced(20, { ...trusting, http2: true }), { targets: [without] }))).result.targets[0]).toMatchObject({
       done: 0,
       errors: { tls: 20 },
     })
+    // Certificates are checked over HTTP/2 too.
+    expect((await measure(planFor('', paced(20, { http2: true }), { targets: [target] }))).result.targets[0]).toMatchObject({
+      done: 0,
+      errors: { tls: 20 },
+    })
+  })
+
+  test('HTTP/2 is refused by name where it cannot be, and so is a file without a certificate; nothing is sent', async () => {
+    const server = await serve((_request, response) => void response.end('ok'))
+    const refused = (of: LoadSettings, origin: string) => startLoad(planFor(origin, of), { signal: never }).then(({ done }) => done)
+    const asked = paced(20, { http2: true })
+    await expect(refused(asked, server.url)).rejects.toMatchObject({ code: 'E_LOAD', message: expect.stringContaining('without TLS') })
+    const closed: LoadSettings = { ...asked, model: { kind: 'closed', connections: 2 } }
+    await expect(refused(closed, 'https://127.0.0.1:1')).rejects.toMatchObject({
+      code: 'E_LOAD',
+      message: expect.stringContaining('the closed model (autocannon) speaks HTTP/1.1 only'),
+    })
+    await expect(refused({ ...asked, newConnectionEvery: 3 }, 'https://127.0.0.1:1')).rejects.toMatchObject({ code: 'E_LOAD' })
+    const file = import.meta.filename
+    await expect(refused(paced(20, { ca: file }), server.url)).rejects.toMatchObject({
+      message: expect.stringContaining('holds no certificate'),
+    })
+    await expect(refused(paced(20, { ca: `${file}.gone` }), server.url)).rejects.toMatchObject({
+      message: expect.stringContaining('cannot be read'),
+    })
+    expect(server.connections()).toBe(0)
   })
 
   test('through a byte stream that somebody else makes; one that cannot be made is a failure of its class', async () => {

@@ -108,7 +108,6 @@ describe('other forms', () => {
           '    amount: 100',
           '    duration: 60s',
           '    warmup: 0s',
-          '    new_connection_every: 10',
           '    auth: { bearer: "{{ secret.T }}" }',
           '    safety: { methods: [GET, PUT] }',
           '    scenarios:',
@@ -126,7 +125,6 @@ describe('other forms', () => {
     expect(config.loads.l).toMatchObject({
       model: { kind: 'closed', connections: 5, workers: 2, amount: 100 },
       duration: { atLeastMs: 60_000, atMostMs: 60_000 },
-      newConnectionEvery: 10,
       auth: { kind: 'bearer', token: '{{ secret.T }}' },
       scenarios: [
         {
@@ -153,6 +151,50 @@ describe('other forms', () => {
     })
   })
 
+  test('answers may be held against a schema, by itself or in a file; rows may be of one generator alone', async () => {
+    const { config, cwd } = await load(
+      plus(
+        [
+          'loads:',
+          '  l:',
+          '    rate: 1/s',
+          '    data: { d: { csv: d.csv, order: partition } }',
+          '    requests:',
+          '      - { get: /a, expect: { schema: schemas/a.json } }',
+          '      - { get: /b, expect: { schema: { type: object, required: [id] } } }',
+          '',
+        ].join('\n'),
+      ),
+    )
+    expect(config.loads.l).toMatchObject({ data: { d: { order: 'partition' } } })
+    expect(config.loads.l?.scenarios.map(({ steps }) => steps[0].expect)).toEqual([
+      { schema: { path: `${cwd}/schemas/a.json` } },
+      { schema: { json: { type: 'object', required: ['id'] } } },
+    ])
+  })
+
+  test('a load over TLS and HTTP/2; without a word of them it is plain HTTP/1.1', async () => {
+    const { config, cwd } = await load(
+      plus(
+        'loads: { l: { rate: 1/s, http2: true, tls: true, ca: ops/ca.pem, requests: [{ get: / }] }, m: { rate: 1/s, http2: false, requests: [{ get: / }] } }',
+      ),
+    )
+    expect(config.loads.l).toMatchObject({ http2: true, tls: true, ca: `${cwd}/ops/ca.pem` })
+    expect(Object.keys(config.loads.m ?? {})).toEqual(expect.not.arrayContaining(['http2', 'tls', 'ca']))
+  })
+
+  test('how much hosts differ is learned unless the file says it', async () => {
+    const { config } = await load(
+      plus(
+        `${LOAD}gates: { g: { load: l, against: { baseline: drained-peer } }, h: { load: l, against: { baseline: drained-peer }, confidence: { host_effect: 5% } } }`,
+      ),
+    )
+    expect(config.gates).toMatchObject({
+      g: { learnsHostEffect: true, confidence: { hostEffect: 0.05 } },
+      h: { learnsHostEffect: false, confidence: { hostEffect: 0.05 } },
+    })
+  })
+
   test("a gate's own on_inconclusive wins over the rollout's", async () => {
     const { config } = await load(
       plus(
@@ -161,6 +203,28 @@ describe('other forms', () => {
     )
     expect(config.gates.a?.onInconclusive).toEqual({ extend: 1, otherwise: 'fail' })
     expect(config.gates.b).toMatchObject({ onInconclusive: { otherwise: 'pass' }, source: { run: 'y', timeoutMs: 1000 } })
+  })
+
+  test('a gate that compares and says nothing else has the usual margins, without `slow` where nothing is calibrated', async () => {
+    const usual = ['p50 <= baseline + 10%', 'p95 <= baseline + 15%', 'slow <= baseline + 1pp', 'errors <= baseline + 0.1pp']
+    const { config } = await load(
+      plus(
+        [
+          'loads:',
+          '  l: { rate: 10/s, requests: [{ get: / }] }',
+          '  v: { engine: { vegeta: targets.txt, rate: 5/s } }',
+          'gates:',
+          '  usual: { load: l, against: { baseline: drained-peer } }',
+          '  once: { load: l, against: { baseline: drained-peer }, calibrate: 0s }',
+          '  tool: { load: v, against: { baseline: in-rotation } }',
+          '  own: { load: l, against: { baseline: drained-peer }, pass: [errors < 1%] }',
+          '',
+        ].join('\n'),
+      ),
+    )
+    const asked = Object.fromEntries(Object.entries(config.gates).map(([name, { pass }]) => [name, pass.map(({ text }) => text)]))
+    const withoutSlow = usual.filter((text) => !text.startsWith('slow'))
+    expect(asked).toEqual({ usual, once: withoutSlow, tool: withoutSlow, own: ['errors < 1%'] })
   })
 
   test('an environment may measure otherwise: the kind it names drops the other', async () => {
@@ -180,7 +244,32 @@ describe('refused at its place', () => {
     ['no requests', plus('loads: { l: { rate: 1/s } }'), 'loads.l.requests', 'is missing'],
     ['no model', plus('loads: { l: { requests: [{ get: / }] } }'), 'loads.l', 'needs one of rate, connections'],
     ['both models', withLoad('connections: 5'), 'loads.l.connections', 'beside `rate`'],
+    [
+      'what autocannon cannot do',
+      plus('loads: { l: { connections: 2, new_connection_every: 5, requests: [{ get: / }] } }'),
+      'loads.l.new_connection_every',
+      'belongs to `rate`',
+    ],
     ['workers of a rate', withLoad('workers: 2'), 'loads.l.workers', 'belongs to `connections`'],
+    [
+      'a schema that cannot be checked',
+      plus('loads: { l: { rate: 1/s, requests: [{ get: /, expect: { schema: { dependentRequired: {} } } }] } }'),
+      'loads.l.requests[0].expect.schema',
+      'is not known here',
+    ],
+    [
+      'a schema that is none',
+      plus('loads: { l: { rate: 1/s, requests: [{ get: /, expect: { schema: 5 } }] } }'),
+      'loads.l.requests[0].expect.schema',
+      '',
+    ],
+    [
+      'HTTP/2 in the closed model',
+      plus('loads: { l: { connections: 5, http2: true, requests: [{ get: / }] } }'),
+      'loads.l.http2',
+      'belongs to `rate`',
+    ],
+    ['connections that are closed', withLoad('http2: true, new_connection_every: 5'), 'loads.l.new_connection_every', 'beside `http2`'],
     ['a rate without unit', plus('loads: { l: { rate: 10, requests: [{ get: / }] } }'), 'loads.l.rate', 'such as 20/s'],
     ['two shapes of a rate', plus('loads: { l: { rate: {}, requests: [{ get: / }] } }'), 'loads.l.rate', 'needs one of ramp'],
     ['a range backwards', withLoad('duration: 9s..3s'), 'loads.l.duration', 'must not be longer'],
@@ -212,6 +301,12 @@ describe('refused at its place', () => {
     ['a broken clause with a mode', withGate('pass: [{ clause: p95 < 300, mode: warn }]'), 'gates.g.pass[0].clause', 'without a unit'],
     ['a wrong mode', withGate('pass: [{ clause: errors = 0, mode: wran }]'), 'gates.g.pass[0].mode', 'must be gate or warn', 'warn'],
     ['nothing to compare with', withGate('pass: [p95 <= baseline + 10%]'), 'gates.g.pass[0]', 'add `against'],
+    [
+      'bursts on hosts that serve',
+      withGate('against: { baseline: in-rotation }, pass: [capacity >= 95% of baseline]'),
+      'gates.g.pass[0]',
+      'takes both out of rotation',
+    ],
     ['a query clause of a load', withGate('pass: [value < 1]'), 'gates.g.pass[0]', 'only a gate with `prometheus`'],
     ['a clause of a command', plus('gates: { g: { command: x, pass: [errors = 0] } }'), 'gates.g.pass', 'the exit code decides'],
     ['a key of another source', plus('gates: { g: { command: x, at: canary } }'), 'gates.g.at', 'belongs to a gate with `load`'],

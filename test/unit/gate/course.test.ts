@@ -16,6 +16,10 @@ test('an invalid measurement is made afresh once, and the old one is reported', 
   expect(nextOf(settingsOf({ onInvalid: { retry: 0, otherwise: 'pause' } }), STARTED, said('invalid')).kind).toBe('pause')
 })
 
+test('what a brake stopped is not loaded again, however little is sure of it', () => {
+  expect(nextOf(SETTINGS, STARTED, { ...said('invalid'), isBraked: true }).kind).toBe('stop')
+})
+
 test('an inconclusive one is given more time once, then the policy decides', () => {
   const first = nextOf(SETTINGS, STARTED, said('inconclusive'))
   expect(first).toMatchObject({ kind: 'longer', course: { extensions: 1 } })

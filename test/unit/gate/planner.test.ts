@@ -1,10 +1,11 @@
 // What can be decided in the time given, before anything is touched (load-and-gates.md, 7.4).
 import { describe, expect, test } from 'vitest'
+import type { ClauseMode } from '../../../src/domain/clause.ts'
 import type { Calibration } from '../../../src/domain/evidence.ts'
 import type { GateSettings } from '../../../src/domain/gate.ts'
 import { DEFAULT_CONFIDENCE } from '../../../src/domain/gate.ts'
 import { errorSampleSize, type NeedContext, needOf } from '../../../src/gate/needs.ts'
-import { type PlanningContext, planning } from '../../../src/gate/planner.ts'
+import { type PlanningContext, planning, unanswerable } from '../../../src/gate/planner.ts'
 import { clause, clauses, settingsOf } from './helpers.ts'
 
 const GIVEN: NeedContext = {
@@ -15,7 +16,13 @@ const GIVEN: NeedContext = {
   ratePerArm: 100,
   calibration: { plannedSeconds: 120 },
 }
-const load = (more: Partial<NeedContext> = {}): PlanningContext => ({ kind: 'load', ...GIVEN, ...more })
+const load = (more: Partial<NeedContext> & { readonly hasProbe?: boolean } = {}): PlanningContext => ({
+  kind: 'load',
+  hasProbe: true,
+  ...GIVEN,
+  ...more,
+})
+const CLOSED: PlanningContext = { kind: 'closed', hasProbe: true }
 const smallest = (text: string, more: Partial<NeedContext> = {}) =>
   needOf(clause(text), { ...GIVEN, ...more })?.smallestMargin ?? Number.NaN
 
@@ -129,8 +136,8 @@ describe('what is said', () => {
       load(),
       /has no `against/,
     ],
-    ['a comparison in the closed model', { pass: clauses('p50 <= baseline + 10%') }, { kind: 'closed' }, /pairs of arrivals/],
-    ['a share of what was offered in the closed model', { pass: clauses('rps >= 98% of offered') }, { kind: 'closed' }, /offers nothing/],
+    ['a comparison in the closed model', { pass: clauses('p50 <= baseline + 10%') }, CLOSED, /pairs of arrivals/],
+    ['a share of what was offered in the closed model', { pass: clauses('rps >= 98% of offered') }, CLOSED, /offers nothing/],
     ['slow without a calibration', { pass: clauses('slow <= baseline + 1pp') }, load({ calibration: null }), /needs a calibration/],
     ['a margin finer than the histogram', { pass: clauses('p50 <= baseline + 1%') }, load(), /steps of 1 %/],
     ['a query in a load gate', { pass: clauses('value < 1') }, load(), /Prometheus query/],
@@ -162,6 +169,69 @@ describe('what is said', () => {
       expect(said(settings, context).problems.join()).toMatch(problem)
     },
   )
+
+  const source = { kind: 'load', load: 'x', at: { kind: 'canary' }, when: 'isolated' } as const
+  const PEER = { ...source, baseline: { kind: 'drained-peer', restart: false, insist: false } } as const
+
+  test('requests lost in restarts need a probe that sees them', () => {
+    expect(said({ pass: clauses('restart.lost = 0') }, load({ hasProbe: false })).problems).toEqual([
+      'restart.lost = 0: no probe watches the restarts; set `rollout.probe`',
+    ])
+    expect(said({ pass: clauses('restart.lost = 0') }, load()).problems).toEqual([])
+  })
+
+  test('bursts go to a pair that serves nobody, and to no other', () => {
+    const capacity = clauses('capacity >= 95% of baseline')
+    const serving = { ...source, when: 'serving', baseline: { ...PEER.baseline, kind: 'in-rotation' } } as const
+    expect(said({ source: PEER, pass: capacity }, load()).problems).toEqual([])
+    for (const other of [serving, { ...PEER, when: 'serving' }, { ...PEER, baseline: null }] as const)
+      expect(said({ source: other, pass: capacity }, load()).problems.join()).toMatch(/both hosts must be out of rotation/)
+  })
+
+  test('by hand nothing is restarted and nobody taken out of rotation: what only a rollout can answer is refused, what warns is not', () => {
+    const alone = (...texts: readonly (string | readonly [string, ClauseMode])[]) =>
+      unanswerable(settingsOf({ source: PEER, pass: clauses(...texts) }), load(), 'alone')
+    expect(alone('restart.lost = 0').join()).toContain('only a rollout restarts hosts')
+    expect(alone('capacity >= 95% of baseline').join()).toContain('only a rollout takes them out')
+    expect(alone(['restart.lost = 0', 'warn'], ['capacity >= 95% of baseline', 'shadow'], 'errors < 1%')).toEqual([])
+    // It may be decided or not: that is for the data to say.
+    expect(alone('p99 <= baseline + 5%')).toEqual([])
+  })
+
+  test('where only time lacks, nobody is told to allow less than is allowed', () => {
+    const [problem] = said({ pass: clauses('p95 <= baseline + 50%') }, load({ atLeastSeconds: 20, atMostSeconds: 20 })).problems
+    expect(problem).toMatch(/^p95 <= baseline \+ 50% cannot be decided in 20 s at 100\/s: plan about 60 s( \(|$)/)
+  })
+
+  test('compared errors without a calibration: enough where nothing fails, and how many it takes where the old release fails a little', () => {
+    const settings = { source: PEER, pass: clauses('errors <= baseline + 0.1pp') }
+    const { problems, warnings } = said(settings, load({ calibration: null }))
+    expect(problems).toEqual([])
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /^errors <= baseline \+ 0\.1pp: where the old release fails in 0\.1 % of its requests about 39\d00 requests for each/,
+      ),
+    ])
+    expect(said(settings, load({ calibration: null, ratePerArm: 200 })).warnings).toEqual([])
+    expect(said(settings, load({ calibration: null, ratePerArm: 10 })).problems).toHaveLength(1)
+  })
+
+  test('the result of another tool has no calibration: what hosts differ by anyway cannot be compared', () => {
+    const imported = { source: { kind: 'import', format: 'k6', path: 'k6.json' }, pass: clauses('p50 <= baseline + 10%') } as const
+    const every = {
+      ...{ quantiles: null, canCountErrors: true, canMeasureLatency: true, hasArms: true, knowsOffered: true },
+      ...{ isClosedModel: false, hidesRetries: false },
+    }
+    const context: PlanningContext = { kind: 'import', level: 'A', capabilities: every }
+    expect(said(imported, context).problems).toEqual([
+      expect.stringMatching(
+        /^p50 <= baseline \+ 10% cannot be decided: hosts differ by about 5 %.*host_effect with evidence, or allow \+ 16%$/,
+      ),
+    ])
+    expect(said({ ...imported, pass: clauses('p50 <= baseline + 20%', 'errors <= baseline + 1pp') }, context).problems).toEqual([])
+    const alike = { ...imported, confidence: { ...DEFAULT_CONFIDENCE, hostEffect: 'ignore' as const } }
+    expect(said(alike, context).problems).toEqual([])
+  })
 
   test('what an import cannot support is refused before anything runs', () => {
     const capabilities = {

@@ -7,7 +7,7 @@ import { judge, judgeRequests } from '../../../src/gate/judge.ts'
 import { createDraw } from '../../../src/gate/random.ts'
 import { measuredSeconds } from '../../../src/gate/seconds.ts'
 import { createWatch } from '../../../src/gate/watch.ts'
-import { clauses, evidenceOf, planOf, runSlices, slice } from './helpers.ts'
+import { type Arm, clauses, evidenceOf, planOf, runSlices, slice } from './helpers.ts'
 
 const RELATIVE = clauses('p50 <= baseline + 10%', 'p95 <= baseline + 15%', 'errors <= baseline + 0.5pp')
 const fast = { ms: 20 }
@@ -226,6 +226,73 @@ describe('stops before the end', () => {
     })
   })
 
+  describe('the brake', () => {
+    const brake = 'safety.abort_if (errors > 5% for 10s) in second 12: 40 of 100 requests that ended on new had failed'
+    const plan = planOf({ clauses: clauses('p95 < 300ms') })
+    const warmup = (slices: readonly Slice[]) => slices.map((one) => ({ ...one, warmup: true }))
+
+    test('in the warm-up, or before anything was told, fails and is named', () => {
+      const failing = warmup(runSlices({ seconds: 2, rate: 100, canary: { ms: 20, failing: 0.4, as: 'refused' } }))
+      for (const slices of [[], failing]) {
+        const report = judgeRequests(evidenceOf({ plan, slices, aborted: brake, distrust: ['new never answered'] }))
+        expect(report).toMatchObject({ verdict: 'fail', stoppedBy: 'hard-stop', reason: expect.stringContaining(brake) })
+      }
+    })
+
+    test('is not passed over by a look of the same second', () => {
+      const slices = runSlices({ seconds: 120, rate: 100, canary: fast })
+      expect(judgeRequests(evidenceOf({ plan, slices })).verdict).toBe('pass')
+      expect(judgeRequests(evidenceOf({ plan, slices, aborted: brake }))).toMatchObject({ verdict: 'fail' })
+    })
+
+    test('that a late generator may have pulled is invalid; its lateness is no excuse for a status', () => {
+      const of = (as: 'status' | 'first-byte-timeout') => {
+        const slices = runSlices({ seconds: 20, rate: 100, canary: { ms: 60, failing: 0.4, as } })
+        return judgeRequests(
+          evidenceOf({ plan, slices: slices.map((one) => ({ ...one, lag: [[930, one.offered]] as const })), aborted: brake }),
+        )
+      }
+      expect(of('first-byte-timeout')).toMatchObject({
+        verdict: 'invalid',
+        reason: expect.stringMatching(/abort_if .*; but the generator sent too late/),
+      })
+      expect(of('status')).toMatchObject({ verdict: 'fail' })
+    })
+  })
+
+  describe('the warm-up', () => {
+    const plan = planOf({ clauses: RELATIVE })
+    const of = (failingSeconds: number, canary: Arm, old: Arm = fast) => {
+      const bad = runSlices({ seconds: failingSeconds, rate: 20, canary, old })
+      const good = runSlices({ seconds: 15 - failingSeconds, rate: 20, canary: fast, old: fast, from: failingSeconds })
+      const measured = runSlices({ seconds: 120, rate: 100, canary: fast, old: fast, from: 15 })
+      return judgeRequests(evidenceOf({ plan, slices: [...[...bad, ...good].map((one) => ({ ...one, warmup: true })), ...measured] }))
+    }
+
+    test('is watched by the hard stop on errors, with the numbers of the warm-up', () => {
+      const report = of(12, { ms: 20, failing: 1 })
+      expect(report).toMatchObject({
+        verdict: 'fail',
+        stoppedBy: 'hard-stop',
+        reason: expect.stringMatching(/failed for 10 s, in the warm-up$/),
+      })
+      expect(report.targets[0]).toMatchObject({ name: 'new', offered: 200, errors: { status: 200 } })
+    })
+
+    test('where the old release fails too, or nothing answers, blames nobody', () => {
+      expect(of(12, { ms: 20, failing: 1 }, { ms: 20, failing: 1 })).toMatchObject({ verdict: 'invalid' })
+      expect(of(12, { ms: 20, failing: 1, as: 'refused' })).toMatchObject({
+        verdict: 'invalid',
+        reason: expect.stringContaining('has not answered'),
+      })
+    })
+
+    test('may be bad for a moment, and slow: it is out of the statistics', () => {
+      expect(of(5, { ms: 20, failing: 1 })).toMatchObject({ verdict: 'pass' })
+      expect(of(15, { ms: 2_000 })).toMatchObject({ verdict: 'pass' })
+    })
+  })
+
   test('a release that answers 500 to everything fails; one that answers nothing was not measured', () => {
     const plan = planOf({ clauses: clauses('p95 < 300ms') })
     const of = (as: 'status' | 'refused') =>
@@ -395,6 +462,10 @@ describe('live and afterwards', () => {
     expect(first).toMatchObject({ verdict: 'inconclusive', look: { seconds: 120 } })
     const longer = judgeRequests(evidenceOf({ plan: tight, slices: scarce, extensions: 1 }))
     expect(longer.look?.seconds ?? 0).toBeGreaterThan(120)
+    // Never look 2 of 1: the looks of the extension count once it is in one.
+    expect(longer.look?.at ?? 0).toBeGreaterThan(first.look?.of ?? 0)
+    expect(longer.look?.of ?? 0).toBeGreaterThanOrEqual(longer.look?.at ?? Number.POSITIVE_INFINITY)
+    expect(longer.clauses[0]?.sentence).toMatch(/ at look \d+ of \d+ \(extended\), \d+ s/)
     expect(longer.targets[0]?.offered ?? 0).toBeGreaterThan(first.targets[0]?.offered ?? 0)
   })
 

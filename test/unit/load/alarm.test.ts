@@ -19,6 +19,31 @@ describe('the alarm', () => {
     }
   })
 
+  test('naps after it rang and finds the next order by itself: each one rings, none before half a nap of its moment', async () => {
+    alarm = await openAlarm()
+    const napMs = 0.4
+    for (let turn = 0; turn < 500; turn += 1) {
+      // Given at once, in the middle of the nap, and after its end.
+      if (turn % 5 === 0) await new Promise((resolve) => setImmediate(resolve))
+      if (turn % 50 === 0) await new Promise((resolve) => setTimeout(resolve, 2))
+      const moment = performance.now() + (turn % 3) / 2
+      const clock = alarm
+      const rang = await new Promise<number>((resolve) => clock.at(moment, () => resolve(performance.now()), napMs))
+      expect(rang).toBeGreaterThan(moment - napMs / 2 - 0.01)
+    }
+  })
+
+  test('an order that comes while it naps for another rings, and the other does not', async () => {
+    alarm = await openAlarm()
+    const woken: string[] = []
+    const clock = alarm
+    // As long as to be in the nap for sure when the next orders come.
+    await new Promise<void>((resolve) => clock.at(performance.now(), resolve, 20))
+    clock.at(performance.now() + 60_000, () => woken.push('far'), 20)
+    await rings(clock, performance.now() + 1)
+    expect(woken).toEqual([])
+  })
+
   test('wakes at once for a moment that has passed', async () => {
     alarm = await openAlarm()
     const before = performance.now()

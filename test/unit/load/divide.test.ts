@@ -45,7 +45,7 @@ describe('one load for several generators', () => {
     )
   })
 
-  test('a cap is shared as well, and rows that may be used once are dealt out', () => {
+  test('a cap is shared as well, and rows that only one may have are dealt out', () => {
     const load = settings({
       model: { kind: 'paced', profile: { kind: 'constant', ratePerSecond: 10 }, arrivals: 'poisson', maxInFlight: 7 },
     })
@@ -53,6 +53,10 @@ describe('one load for several generators', () => {
     expect(caps).toEqual([3, 2, 2])
     const rows = Array.from({ length: 5 }, (_, id) => ({ id }))
     expect([0, 1].map((part) => rowsFor(rows, 'once', part, 2).map(({ id }) => id))).toEqual([
+      [0, 2, 4],
+      [1, 3],
+    ])
+    expect([0, 1].map((part) => rowsFor(rows, 'partition', part, 2).map(({ id }) => id))).toEqual([
       [0, 2, 4],
       [1, 3],
     ])

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest'
 import { emptyHistogram, recordLatency, toSparse } from '../../../src/domain/histogram.ts'
 import type { GeneratorSample } from '../../../src/domain/load.ts'
 import type { FailureClass, Slice } from '../../../src/domain/slice.ts'
-import { createGuard } from '../../../src/load/guard.ts'
+import type { Phase } from '../../../src/load/failures.ts'
+import { brakeSentence, createGuard } from '../../../src/load/guard.ts'
 import { mergeSlices } from '../../../src/load/merge.ts'
+import { createOverdue } from '../../../src/load/overdue.ts'
 import { createRecorder } from '../../../src/load/recorder.ts'
 import { fitCap } from '../../../src/load/room.ts'
 import { createTally } from '../../../src/load/tally.ts'
@@ -83,6 +85,15 @@ describe('validity', () => {
   ])('a target that only gives "%s" has %s', (failure, answered) => {
     const { reasons } = judged(100, { done: 0, failures: { [failure]: 10 } })
     expect(reasons.some((reason) => reason.startsWith('canary never answered'))).toBe(!answered)
+  })
+
+  test('a target that never answered is told with its own failures, not with those of another', () => {
+    const judge = createJudge()
+    judge.addSecond([
+      slice({ target: 'canary', done: 0, failures: { status: 10 } }),
+      slice({ target: 'baseline', done: 0, failures: { refused: 4, reset: 6 } }),
+    ])
+    expect(judge.validity('finished', 10).reasons).toEqual(['baseline never answered: 6 × reset'])
   })
 
   test('all shed is no measurement', () => {
@@ -202,7 +213,11 @@ describe('the brake', () => {
     fill(guard, 0, 11, (turn) => turn % 20 === 0)
     fill(guard, 1, 11, (turn) => turn % 19 === 0)
     expect(guard.tripped(9_999)).toBeNull()
-    expect(guard.tripped(11_000)).toBe(1)
+    const tripped = guard.tripped(11_000)
+    expect(tripped).toEqual({ target: 1, second: 11, ended: 1000, failed: 52 })
+    expect(brakeSentence(rule, tripped ?? { target: 0, second: 0, ended: 0, failed: 0 }, 'web-2')).toBe(
+      'safety.abort_if (errors > 5% for 10s) in second 11: 52 of 1000 requests that ended on web-2 had failed',
+    )
     const even = createGuard(rule, 1)
     fill(even, 0, 11, (turn) => turn % 20 === 0)
     expect(even.tripped(11_000)).toBeNull()
@@ -211,9 +226,70 @@ describe('the brake', () => {
   test('forgets what is older than its window; nothing that ended trips nothing', () => {
     const guard = createGuard(rule, 1)
     fill(guard, 0, 5, () => true)
-    expect(guard.tripped(10_000)).toBe(0)
+    expect(guard.tripped(10_000)).toMatchObject({ target: 0, ended: 500, failed: 500 })
     expect(guard.tripped(30_000)).toBeNull()
     expect(createGuard(null, 1).tripped(30_000)).toBeNull()
+  })
+
+  test('many that ended together count as so many', () => {
+    const guard = createGuard(rule, 1)
+    guard.endedTogether(0, 9_500, 100, 5)
+    expect(guard.tripped(10_000)).toBeNull()
+    guard.endedTogether(0, 9_800, 1, 1)
+    expect(guard.tripped(10_000)).toMatchObject({ ended: 101, failed: 6 })
+  })
+})
+
+describe('what takes too long in the closed model', () => {
+  const limits = { connectMs: 300, firstByteMs: 500, bodyMs: 400 }
+
+  test.each<[string, readonly (readonly [number, Phase, string | null])[]]>([
+    [
+      'an old connection',
+      [
+        [400, 'first-byte', null],
+        [500, 'first-byte', 'first-byte-timeout'],
+      ],
+    ],
+    [
+      'a new one',
+      [
+        [200, 'connect', null],
+        [300, 'connect', 'connect-timeout'],
+      ],
+    ],
+    [
+      'the answer has its own time after connecting',
+      [
+        [200, 'connect', null],
+        [300, 'first-byte', null],
+        [700, 'first-byte', null],
+        [800, 'first-byte', 'first-byte-timeout'],
+      ],
+    ],
+    [
+      'and the body after the head',
+      [
+        [400, 'first-byte', null],
+        [450, 'body', null],
+        [800, 'body', null],
+        [850, 'body', 'body-timeout'],
+      ],
+    ],
+    [
+      'a body that is seen first of all',
+      [
+        [450, 'body', null],
+        [840, 'body', null],
+        [850, 'body', 'body-timeout'],
+      ],
+    ],
+  ])('%s', (_what, looks) => {
+    const overdue = createOverdue(limits)
+    for (const start of [1000, 5000]) {
+      overdue.sent(start)
+      expect(looks.map(([at, phase]) => overdue.look(start + at, phase))).toEqual(looks.map(([, , found]) => found))
+    }
   })
 })
 

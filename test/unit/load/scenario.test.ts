@@ -203,6 +203,15 @@ describe('data', () => {
     expect([scenarios.next() !== null, scenarios.next() !== null, scenarios.next()]).toEqual([true, true, null])
   })
 
+  test('partition: alone it is sequential, again from the top', async () => {
+    const scenarios = await prepare(one({ path: '/{{ items.id }}' }, { data: data('id\n1\n2\n', { order: 'partition' }) }))
+    const paths = Array.from({ length: 3 }, () => {
+      const arrival = scenarios.next()
+      return arrival?.scenario.steps[0].request(arrival.visit(), null).path
+    })
+    expect(paths).toEqual(['/1', '/2', '/1'])
+  })
+
   test('random: seeded, and every row comes', async () => {
     const rows = data('id\n1\n2\n3\n', { order: 'random' })
     const draw = async () => {
@@ -313,4 +322,33 @@ test('a mix draws by weight', () => {
   expect(seen.reduce<number>((sum, count, at) => sum + ((count ?? 0) - (expected[at] ?? 1)) ** 2 / (expected[at] ?? 1), 0)).toBeLessThan(
     13.8,
   )
+})
+
+describe('a JSON Schema of an answer', () => {
+  const schema = { type: 'object', required: ['id'], properties: { id: { type: 'integer' } } }
+  const wrongOf = async (change: Change, body: string) => (await prepare(change)).all[0]?.steps[0].checks.wrong(answer({ body }), 0)
+
+  test('is a check like the others, by itself or from a file; the body is kept for it', async () => {
+    const [{ path }] = Object.values(data(JSON.stringify(schema))) as [LoadData]
+    for (const given of [{ json: schema }, { path }]) {
+      const asked = one({ expect: { schema: given } })
+      expect((await prepare(asked)).all[0]?.steps[0].keepBody).toBe(true)
+      expect(await wrongOf(asked, '{"id": 1}')).toBeNull()
+      expect(await wrongOf(asked, '{"id": "secret"}')).toEqual({ class: 'check', detail: 'schema #/properties/id/type' })
+      expect(await wrongOf(asked, '{"id": 1')).toEqual({ class: 'check', detail: 'body is JSON' })
+    }
+  })
+
+  test.each([
+    ['no JSON', '{', 'is not JSON'],
+    ['a keyword that cannot be checked', '{"dependentRequired": {}}', 'is not known here'],
+  ])('%s is refused before anything is sent', async (_, text, why) => {
+    const [{ path }] = Object.values(data(text)) as [LoadData]
+    await expect(prepare(one({ expect: { schema: { path } } }))).rejects.toMatchObject({
+      code: 'E_LOAD',
+      message: expect.stringContaining(why),
+    })
+    const gone = { auth: { kind: 'login', request: { method: 'GET', path: '/', expect: { schema: { path: `${path}.gone` } } } } } as const
+    await expect(prepare(one({}, gone))).rejects.toMatchObject({ code: 'E_LOAD', message: expect.stringContaining('cannot be read') })
+  })
 })

@@ -27,6 +27,21 @@ describe('text of a document', () => {
     }
   })
 
+  it('is one line and its end for a gate that sent nothing: no table without a row', () => {
+    const none = { targets: [], clauses: [], warnings: [], validity: { sendLagP99Ms: null, cpu: null, maskedSeconds: 0, reasons: [] } }
+    const document: BaseDocument & Readonly<Record<string, unknown>> = {
+      version: 1,
+      command: 'gate',
+      exitCode: 0,
+      outcome: 'pass',
+      verdict: 'pass',
+      reason: 'make smoke: exit 0',
+      run: 'r1',
+      ...none,
+    }
+    expect(text(document)).toBe('✔ PASS  make smoke: exit 0\n\n  run r1\n')
+  })
+
   it('names every host, both its releases and every command to type next', () => {
     for (const document of Object.values(ROLLOUTS)) {
       if (document.outcome === 'refused') continue

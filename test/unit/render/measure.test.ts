@@ -38,6 +38,11 @@ describe('a measurement while it runs', () => {
 `)
   })
 
+  it('counts its looks as people do', () => {
+    const look = { at: 0, of: 1, nextSeconds: 120 }
+    expect(measureLines('gate canary', { ...progress, look }, 80, PLAIN)[0]).toContain(', 1 look, next at 120 s')
+  })
+
   it('says of a quantile that falls on a failure that it is slower than any answer', () => {
     const failing = { ...canary, p95Ms: Number.POSITIVE_INFINITY }
     const clause: ClauseProgress = { ...p95, unit: 'ms', estimate: null, low: null, high: null, shown: '> timeout' }
