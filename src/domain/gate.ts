@@ -177,10 +177,18 @@ export type GateReport = {
   readonly targets: readonly TargetSummary[]
   /** Worth a person's attention, whatever the verdict: clauses that only warn, hidden retries, no calibration. */
   readonly warnings: readonly string[]
-  /** Of requests: seconds until it was decided. What was seen later is in the slices, and counts nowhere. */
-  readonly measuredSeconds?: number
+  /** Of requests: what the targets were counted over; absent in records of before. */
+  readonly counted?: Counted
   /** Of requests: how the new release began; absent: there was no warm-up. */
   readonly cold?: ColdPhase
+}
+
+/** Seconds of the slices, `to` not among them: until it was decided. What was seen later is in the slices, and counts nowhere. */
+export type Counted = {
+  readonly from: number
+  readonly to: number
+  /** It was stopped before anything was measured: then the warm-up is all there is. */
+  readonly isWarmup: boolean
 }
 
 /** The cold phase as numbers of its own. Seconds since the first request. */

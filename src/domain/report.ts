@@ -3,7 +3,7 @@
 // shown without their queries.
 import type { CapacityFound } from './document.ts'
 import type { GateVerdict } from './event.ts'
-import type { ClauseResult, ColdPhase, GateRecord, StoppedBy } from './gate.ts'
+import type { ClauseResult, ColdPhase, Counted, GateRecord, StoppedBy } from './gate.ts'
 import type { HostName } from './host.ts'
 import type { GeneratorSample, TargetSummary } from './load.ts'
 import type { ReleaseId } from './release.ts'
@@ -44,8 +44,8 @@ export type ReportMeasurement = {
   readonly look: { readonly at: number; readonly of: number; readonly seconds: number } | null
   readonly stoppedBy: StoppedBy | null
   readonly measuredSeconds: number
-  /** In the seconds of the slices: from here on came what was seen after the verdict, which counts nowhere; null: nothing did. */
-  readonly decidedAt: number | null
+  /** Which slices count; null: all that are no warm-up. */
+  readonly counted: Counted | null
   /** Of a search for the capacity; null: it was none. */
   readonly capacity: CapacityFound | null
   /** How the new release began; null: nobody warmed it up, or nobody looked. */

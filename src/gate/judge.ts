@@ -54,6 +54,7 @@ function watched(evidence: RequestEvidence): GateReport {
 
 /** A brake that was pulled in the very second of a look is not passed over: what it stopped never passes. */
 const mayStand = (report: GateReport, { aborted }: Facts): boolean => aborted === null || report.verdict === 'fail'
+
 function coldOf({ slices, plan, steady }: RequestEvidence): ColdPhase | null {
   const warmup = timelineOf(slices, plan.arms, 'warmup').length
   if (warmup === 0) return null

@@ -2,7 +2,7 @@
 // that failed, the clause that could not say, the cause of distrust.
 import { showMetric } from '../domain/clause.ts'
 import type { GateVerdict } from '../domain/event.ts'
-import type { ClauseResult, GatePlan, GateReport, StoppedBy } from '../domain/gate.ts'
+import type { ClauseResult, Counted, GatePlan, GateReport, StoppedBy } from '../domain/gate.ts'
 import type { State } from './decide.ts'
 import type { Evaluation, Judgement, SeenSecond } from './evaluate.ts'
 import type { Finding } from './finding.ts'
@@ -43,8 +43,14 @@ export function reportOf(
       [...plan.arms.canary, ...plan.arms.old],
     ),
     warnings: [...warnings, ...ownWarnings(evaluation.judgements, at, subjectOf(plan))],
-    measuredSeconds: seconds.length,
+    counted: countedOver(seconds),
   }
+}
+
+function countedOver(seconds: readonly SeenSecond[]): Counted {
+  const [first] = seconds.flatMap((second) => second.slices)
+  const from = first?.second ?? 0
+  return { from, to: from + seconds.length, isWarmup: first?.warmup === true }
 }
 
 export function resultOf({ clause, finding, counts }: Judgement, at: At | null, subject: string): ClauseResult {

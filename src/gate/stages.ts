@@ -29,10 +29,9 @@ export function effectsOf(report: GateReport, evidence: RequestEvidence): readon
 }
 
 /** One host of an arm against all old ones. How much it differed before is not known of it alone, so tau is added whole. */
-function oneOf(host: string, q: number, { measuredSeconds }: GateReport, { plan, calibration, slices }: RequestEvidence) {
+function oneOf(host: string, q: number, { counted }: GateReport, { plan, calibration, slices }: RequestEvidence) {
   const arms: GatePlan['arms'] = { canary: [host], old: plan.arms.old }
-  const seen = timelineOf(slices, plan.arms).length
-  const timeline = timelineOf(slices, arms).slice(0, measuredSeconds ?? seen)
+  const timeline = timelineOf(slices, arms).slice(0, counted === undefined ? undefined : counted.to - counted.from)
   const blocks = cutBlocks(timeline, plan.blockSeconds ?? calibration?.blockSeconds ?? SHORTEST_BLOCK)
   const [ratio] = logRatios(blocks, [q], { resamples: plan.resamples, draw: createDraw(`${plan.seed}/${host}`) })
   if (ratio === undefined || ratio.canaryFails || ratio.oldFails) return null

@@ -1,10 +1,10 @@
 // The report of a gate, from the record that a rollout (or the gate command) keeps: whatever its evidence is.
 import type { Clause } from '../../domain/clause.ts'
 import type { Evidence, PrometheusAnswer, RequestEvidence } from '../../domain/evidence.ts'
-import type { GateRecord } from '../../domain/gate.ts'
+import type { Counted, GateRecord } from '../../domain/gate.ts'
 import type { ReportData, ReportFact, ReportMarker, ReportMeasurement } from '../../domain/report.ts'
 import { many } from '../words.ts'
-import { firstMeasured, slowAbove, warmupMarkers } from './from-slices.ts'
+import { slowAbove, warmupMarkers } from './from-slices.ts'
 
 export type GateAbout = {
   /** The run's or the rollout's. */
@@ -59,7 +59,7 @@ export function measurementOf(record: GateRecord, about: Pick<GateAbout, 'marker
     slowAboveMs: slowAbove(asked, calibrated),
     ...{
       measuredSeconds: secondsOf(record),
-      decidedAt: decidedAt(record),
+      counted: countedOf(record),
       cold: report.cold ?? null,
       capacity: null,
       startedAt: record.startedAt ?? null,
@@ -70,23 +70,29 @@ export function measurementOf(record: GateRecord, about: Pick<GateAbout, 'marker
 }
 
 /** Where it was decided, in the seconds of the slices. */
-function lookMarkers({ evidence, report }: GateRecord): readonly ReportMarker[] {
-  const { look } = report
-  const first = evidence.kind === 'requests' ? firstMeasured(evidence.slices) : null
-  return look === null || first === null ? [] : [{ second: first + look.seconds, kind: 'look', label: `look ${look.at} of ${look.of}` }]
+function lookMarkers(record: GateRecord): readonly ReportMarker[] {
+  const { look } = record.report
+  const from = countedOf(record)?.from
+  return look === null || from === undefined ? [] : [{ second: from + look.seconds, kind: 'look', label: `look ${look.at} of ${look.of}` }]
 }
 
-/** Until it was decided; records of before know it of a look alone. */
-function secondsOf({ evidence, report }: GateRecord): number {
-  if (!('slices' in evidence)) return 0
-  const decided = evidence.kind === 'requests' ? (report.measuredSeconds ?? report.look?.seconds) : undefined
-  return decided ?? new Set(evidence.slices.filter((slice) => slice.warmup !== true).map((slice) => slice.second)).size
-}
-
-function decidedAt(record: GateRecord): number | null {
+function secondsOf(record: GateRecord): number {
   const { evidence } = record
-  const first = evidence.kind === 'requests' ? firstMeasured(evidence.slices) : null
-  return first === null ? null : first + secondsOf(record)
+  if (!('slices' in evidence)) return 0
+  const counted = countedOf(record)
+  if (counted !== null) return counted.to - counted.from
+  return new Set(evidence.slices.filter((slice) => slice.warmup !== true).map((slice) => slice.second)).size
+}
+
+/** Records of before know of a look alone when it was. */
+function countedOf({ evidence, report }: GateRecord): Counted | null {
+  if (evidence.kind !== 'requests') return null
+  const { counted, look } = report
+  if (counted !== undefined) return counted
+  const measured = evidence.slices.flatMap(({ second, warmup }) => (warmup === true ? [] : [second]))
+  if (look === null || measured.length === 0) return null
+  const from = measured.reduce((least, second) => Math.min(least, second))
+  return { from, to: from + look.seconds, isWarmup: false }
 }
 
 function factsOf(evidence: Evidence): readonly ReportFact[] {

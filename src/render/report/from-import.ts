@@ -43,7 +43,7 @@ export function reportOfImport(document: Document, evidence: ImportEvidence, abo
         arms: capabilities.hasArms ? { canary: ['canary'], old: ['baseline'] } : { canary: targets.map((target) => target.name), old: [] },
         ...{ samples: [], markers: [], look: null, stoppedBy: null, discarded: [], facts: [], timed: 'tool' },
         slowAboveMs: slowAbove(evidence.clauses, null),
-        ...{ measuredSeconds: Math.round((measuredMs ?? 0) / 1_000), decidedAt: null, cold: null, capacity: null, startedAt: null },
+        ...{ measuredSeconds: Math.round((measuredMs ?? 0) / 1_000), counted: null, cold: null, capacity: null, startedAt: null },
         validity: { ...validity, maskedSeconds: 0 },
       },
     ],

@@ -42,7 +42,7 @@ export function reportOfLoad(
     stoppedBy: null,
     ...{
       measuredSeconds: Math.round(measuredMs / 1_000),
-      decidedAt: null,
+      counted: null,
       cold: null,
       capacity: document.capacity ?? null,
       startedAt: about.at,

@@ -137,7 +137,7 @@ function judgedOnly(gate: RolloutDocument['gates'][number]): ReportMeasurement {
       look: null,
       timed: 'due',
     },
-    ...{ stoppedBy: null, measuredSeconds: 0, decidedAt: null, cold: null, capacity: null, startedAt: null },
+    ...{ stoppedBy: null, measuredSeconds: 0, counted: null, cold: null, capacity: null, startedAt: null },
     ...{ validity: { sendLagP99Ms: null, cpu: null, maskedSeconds: 0, reasons: [] } },
     ...{ warnings: [], discarded: [], facts: [] },
   }

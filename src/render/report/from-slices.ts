@@ -1,5 +1,6 @@
 // What reports read out of slices without judging anything: where the warm-up ended, what counts as slow.
 import type { Clause } from '../../domain/clause.ts'
+import type { Counted } from '../../domain/gate.ts'
 import type { ReportMarker } from '../../domain/report.ts'
 import type { Slice } from '../../domain/slice.ts'
 
@@ -14,15 +15,9 @@ export function warmupMarkers(slices: readonly Slice[]): readonly ReportMarker[]
 }
 
 /** Whether a slice is part of what was judged: neither warm-up nor seen after the verdict. */
-export function counts({ warmup, second }: Slice, { decidedAt }: { readonly decidedAt: number | null }): boolean {
-  return warmup !== true && (decidedAt === null || second < decidedAt)
-}
-
-/** The first measured second; null: there is none. */
-export function firstMeasured(slices: readonly Slice[]): number | null {
-  let first = Number.POSITIVE_INFINITY
-  for (const { warmup, second } of slices) if (warmup !== true) first = Math.min(first, second)
-  return Number.isFinite(first) ? first : null
+export function counts({ warmup = false, second }: Slice, { counted }: { readonly counted: Counted | null }): boolean {
+  if (counted === null) return !warmup
+  return warmup === counted.isWarmup && second >= counted.from && second < counted.to
 }
 
 /** What a clause says that slow is, else what the calibration found; null: nobody said. */

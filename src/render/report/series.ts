@@ -60,7 +60,7 @@ export function seriesOf(measurement: ReportMeasurement, mostPoints: number): Se
   if (to < from) return { lines: [], from: 0, to: 0, spanSeconds: 1, measuredFrom: null, slowAboveMs: null, isSlowOurs: false }
   const spanSeconds = Math.max(1, Math.ceil((to - from) / mostPoints))
   const slowAboveMs = measurement.slowAboveMs ?? commonP99(measurement)
-  const frame = { from, to, spanSeconds, slowAboveMs, decidedAt: measurement.decidedAt }
+  const frame = { from, to, spanSeconds, slowAboveMs, counted: measurement.counted }
   return {
     ...{ from, to, spanSeconds, slowAboveMs },
     lines: groupsOf(measurement).map(({ name, targets }, index) => lineOf(name, index, slices, targets, frame)),
@@ -69,7 +69,7 @@ export function seriesOf(measurement: ReportMeasurement, mostPoints: number): Se
   }
 }
 
-type Frame = Pick<Series, 'from' | 'to' | 'spanSeconds' | 'slowAboveMs'> & Pick<ReportMeasurement, 'decidedAt'>
+type Frame = Pick<Series, 'from' | 'to' | 'spanSeconds' | 'slowAboveMs'> & Pick<ReportMeasurement, 'counted'>
 type Group = { readonly name: string; readonly targets: ReadonlySet<string> }
 
 function groupsOf(measurement: ReportMeasurement): readonly Group[] {

@@ -75,12 +75,17 @@ describe('metrics', () => {
   it.each([
     ['decided before its time was up', samples.gatePass],
     ['stopped between two looks', samples.gateFail],
+    [
+      'stopped in the warm-up, which is then all there is',
+      () => samples.gateReport({ canary: { ms: 50, failing: 0.6 }, old: samples.GOOD, seconds: 5, warmup: 20 }),
+    ],
     ['a load', () => samples.loadReport({ targets: 2, seconds: 20, arm: () => ({ ms: 20, failing: 0.1 }) })],
-  ])('count one set of requests, whatever was seen after the verdict: %s', (_, make) => {
+  ])('count one set of requests, whatever was seen after the verdict: %s', (how, make) => {
     const data = make()
     const text = metricsOf(data)
     const value = (series: string, target: string): number =>
       Number(new RegExp(`^rollgate_${series}\\{[^}]*target="${target}"[^}]*\\} (\\d+)$`, 'm').exec(text)?.[1])
+    expect(data.measurements[0]?.counted?.isWarmup ?? false).toBe(how.startsWith('stopped in the warm-up'))
     const targets = data.measurements.flatMap((measurement) => measurement.targets)
     expect(targets).toHaveLength(2)
     for (const { name, done } of targets) {
