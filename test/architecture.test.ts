@@ -22,7 +22,8 @@ type Rule = {
 const BELOW_APP = ['domain', 'util', 'config', 'facts', 'journal', 'plan', 'gate', 'load', 'execute', 'drivers', 'render', 'sandbox']
 const RULES: Readonly<Record<string, Rule>> = {
   domain: { folders: [], node: ['node:stream'] },
-  util: { folders: [] },
+  // Answers are held against schemas by the load, and schemas against the standard by the configuration.
+  util: { folders: [], packages: { ajv: 'json-schema.ts' } },
   config: { folders: ['domain', 'util'], packages: { yaml: null, zod: null } },
   facts: { folders: ['domain', 'util'] },
   journal: { folders: ['domain', 'util'] },

@@ -17,7 +17,7 @@ import { openSession } from './compose.ts'
 import type { AppContext } from './context.ts'
 import { gateNamed } from './gate.ts'
 import type { GateWork } from './gates/arms.ts'
-import { calibrationFrom, keep, MOST_CALIBRATED, sendToAll } from './gates/calibrate.ts'
+import { calibrationFrom, keep, MOST_CALIBRATED, sendToAll, withEffect } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import type { Session } from './session.ts'
@@ -118,10 +118,6 @@ function pairsOf(gate: GateSettings, hosts: readonly HostName[], slices: readonl
     }
   }
   return { pairs, problems }
-}
-
-function withEffect(gate: GateSettings, learned: LearnedEffect | null): GateSettings {
-  return learned === null ? gate : { ...gate, confidence: { ...gate.confidence, hostEffect: learned.tau } }
 }
 
 async function againstItself(

@@ -8,7 +8,6 @@ import type { Emit } from '../domain/event.ts'
 import type { Facts, ReachableHost } from '../domain/facts.ts'
 import { calibrationMs, type GateRecord, type GateSettings } from '../domain/gate.ts'
 import type { HostName } from '../domain/host.ts'
-import type { LoadSettings } from '../domain/load.ts'
 import { pastPassOf } from '../gate/past-pass.ts'
 import { clausesOf, explain, whatIf, withMargins } from '../gate/what-if.ts'
 import { reportOfGate } from '../render/report/from-gate.ts'
@@ -18,7 +17,7 @@ import { loadConfigOf } from './config.ts'
 import type { AppContext } from './context.ts'
 import { adviceFor } from './gates/advice.ts'
 import type { Arms, GatePlace } from './gates/arms.ts'
-import { type calibrateArms, keptCalibration, learnedEffect, withLearned } from './gates/calibrate.ts'
+import { type calibrateArms, keptCalibration, learnedEffect, loadOf, withLearned } from './gates/calibrate.ts'
 import { type Kept, openKept } from './gates/kept.ts'
 import { measureGate } from './gates/measure.ts'
 import { neverAnswered, planGates } from './gates/planning.ts'
@@ -194,10 +193,6 @@ function sides(
   const last = hosts.at(-1)
   if (hosts.length < 2 || last === undefined) throw new RollgateError('E_USAGE', 'there is only one host, and nothing to compare it with')
   return { hosts: hosts.slice(0, 1), old: [last], same: true }
-}
-
-function loadOf(config: Config, { source }: GateSettings): LoadSettings | undefined {
-  return source.kind === 'load' ? config.loads[source.load] : undefined
 }
 
 type Calibrated = Pick<Parameters<typeof calibrateArms>[0], 'session' | 'context' | 'emit' | 'run' | 'kept'>

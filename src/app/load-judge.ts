@@ -27,7 +27,8 @@ export type Judging = {
 }
 
 export type JudgedRun = {
-  readonly report: GateReport /** What later ones are compared with; null: it did not pass. */
+  readonly report: GateReport
+  /** What later ones are compared with; null: it did not pass. */
   readonly pass: PastPass | null
 }
 

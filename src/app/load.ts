@@ -8,7 +8,7 @@ import { RollgateError } from '../domain/error.ts'
 import type { Emit } from '../domain/event.ts'
 import type { GateReport } from '../domain/gate.ts'
 import { DEFAULT_TIMEOUTS, type GeneratorSample, type LoadSettings } from '../domain/load.ts'
-import { mayBeLateness, type Slice, type Verdict } from '../domain/slice.ts'
+import { answersOf, mayBeLateness, type Slice, type Verdict } from '../domain/slice.ts'
 import type { LoadHooks, LoadPlan, LoadResult, LoadRun } from '../load/plan.ts'
 import { selftest } from '../load/selftest.ts'
 import { startLoad } from '../load/start.ts'
@@ -119,7 +119,7 @@ async function loadThere(options: LoadOptions, { known, where, clauses, runId, e
     message: `load ${runId}: ${describe(settings)} on ${where.shown}${where.from === null ? '' : ` from ${where.from.hosts.join(', ')}`}`,
   })
   const past = loadPasses(context.env, settings, options.at ?? where.url.href)
-  const passes = await past.read()
+  const passes = clauses.length === 0 ? [] : await past.read()
   const measured = await measure(plan, where.from, clauses, context, emit)
   const judged = judgeRun({ clauses, plan, measured, compares: options.against !== undefined, rate: rateOfModel(settings), passes })
   if (judged?.pass) await past.add(judged.pass)
@@ -254,7 +254,7 @@ function ownVerdict(result: LoadResult): { readonly verdict: Verdict; readonly r
 
 /** Targets of which not one request was answered, well or not. */
 function silentIn({ targets }: LoadResult): readonly string[] {
-  return targets.filter(({ done, errors }) => done + (errors.status ?? 0) + (errors.check ?? 0) === 0).map(({ name }) => name)
+  return targets.filter(({ done, errors }) => answersOf({ done, failures: errors }) === 0).map(({ name }) => name)
 }
 
 /** What was stopped to protect the target is never good, however little was measured. */

@@ -13,6 +13,7 @@ import { layered, withRoles } from './merge.ts'
 import { environmentName } from './names.ts'
 import { ConfigError, Problems } from './problems.ts'
 import { checkRules } from './rules.ts'
+import { checkSchemas } from './rules-schema.ts'
 import { merged as mergedShape } from './schema.ts'
 import { check } from './shape.ts'
 import { shown } from './show.ts'
@@ -56,7 +57,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadedConfig> {
   if (source.root === null) throw new ConfigError(source.problems.list())
   const { root, environments } = source
   const environment = chosenEnvironment(options, environments)
-  const result = validate(root, environment, options.env, source.problems)
+  const result = await validate(root, environment, options.env, source.problems)
   if (result === null) {
     // Hosts often stand only in the environments: then the top level alone is not a configuration.
     const { problems } =
@@ -83,7 +84,7 @@ export async function validateConfig(options: Omit<LoadOptions, 'requireEnvironm
   if (root !== null) {
     const environment = chosenEnvironment({ ...options, requireEnvironment: false }, environments)
     const layers = environment !== undefined || environments.length === 0 ? [environment] : environments
-    for (const layer of layers) validate(root, layer, options.env, problems)
+    for (const layer of layers) await validate(root, layer, options.env, problems)
   }
   return { file, problems: problems.list(), environments }
 }
@@ -160,7 +161,12 @@ function listed(names: readonly string[]): string {
 type Validated = { readonly merged: Parameters<typeof buildConfig>[0]; readonly tree: MapNode }
 
 /** null: there are problems, told to `problems`. */
-function validate(root: MapNode, environment: string | undefined, env: LoadOptions['env'], problems: Problems): Validated | null {
+async function validate(
+  root: MapNode,
+  environment: string | undefined,
+  env: LoadOptions['env'],
+  problems: Problems,
+): Promise<Validated | null> {
   const layers = layered(root, environment)
   const built = withoutUnbuilt(layers, problems.report)
   const filled = filledIn(built, env, namesIn(built, ['secrets']), problems.report)
@@ -169,6 +175,7 @@ function validate(root: MapNode, environment: string | undefined, env: LoadOptio
   const report = hidingFilled(tree, problems.report)
   if ('issues' in result) reportIssues(mergedShape, tree, result.issues, report)
   checkRules(tree, { inventory: layers.entries.has('inventory') }, report)
+  if ('value' in result) await checkSchemas(result.value.loads, { root: tree, report })
   return problems.any || 'issues' in result ? null : { merged: result.value, tree }
 }
 

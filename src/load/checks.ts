@@ -3,8 +3,9 @@
 import { RollgateError } from '../domain/error.ts'
 import type { LoadExpect } from '../domain/load.ts'
 import { atJsonPath, type JsonPath, parseJsonPath } from '../util/json-path.ts'
-import { compileJsonSchema, type SchemaCheck } from '../util/json-schema.ts'
+import type { SchemaCheck } from '../util/json-schema.ts'
 import type { Ended } from './lanes.ts'
+import type { Schemas } from './schemas.ts'
 
 export type Wrong = { readonly class: 'status' | 'check'; readonly detail: string }
 
@@ -17,10 +18,10 @@ export type Checks = {
 }
 
 /** @throws RollgateError E_LOAD */
-export function compileChecks(expect: LoadExpect, where: string): Checks {
+export function compileChecks(expect: LoadExpect, where: string, schemas: Schemas): Checks {
   const statusOk = compileStatus(expect.status)
   const paths = Object.entries(expect.json ?? {}).map(([text, value]) => ({ text, path: pathOf(text, where), value }))
-  const schema = expect.schema === undefined ? null : schemaOf(expect.schema, where)
+  const schema = expect.schema === undefined ? null : schemaOf(expect.schema, where, schemas)
   const rest: readonly ((ended: Ended, serviceMs: number) => string | null)[] = [
     ...Object.entries(expect.headers ?? {}).map(([name, value]) => (ended: Ended) => {
       const found = headerOf(ended, name.toLowerCase())
@@ -70,12 +71,11 @@ export function jsonOf(ended: Ended): unknown {
 }
 
 /** @throws RollgateError E_LOAD */
-function schemaOf(schema: NonNullable<LoadExpect['schema']>, where: string): SchemaCheck {
-  // `withSchemas` has read what was in files.
-  if ('path' in schema) throw new RollgateError('E_BUG', `${where}: a schema that nobody has read`)
-  const compiled = compileJsonSchema(schema.json)
+function schemaOf(schema: NonNullable<LoadExpect['schema']>, where: string, schemas: Schemas): SchemaCheck {
+  const compiled = schemas.get(schema)
+  if (compiled === undefined) throw new RollgateError('E_BUG', `${where}: a schema that nobody has compiled`)
   if ('check' in compiled) return compiled.check
-  throw new RollgateError('E_LOAD', `${where}: expect.schema ${compiled.problem}`)
+  throw new RollgateError('E_LOAD', `${where}: expect.schema: ${compiled.problem}`)
 }
 
 function compileStatus(expected: LoadExpect['status']): (status: number) => boolean {

@@ -7,6 +7,7 @@ import { atJsonPath } from '../util/json-path.ts'
 import { type Checks, compileChecks, headerOf, jsonOf, pathOf } from './checks.ts'
 import type { WireRequest } from './http.ts'
 import type { Ended } from './lanes.ts'
+import type { Schemas } from './schemas.ts'
 import { compileText, type Names, type Scope, type Text } from './template.ts'
 
 /** One target's way through a scenario. */
@@ -26,7 +27,14 @@ export type Step = {
 }
 
 /** @param name as it is known in slices @throws RollgateError E_LOAD */
-export function compileRequest(name: string, request: LoadRequest, settings: LoadSettings, names: Names, where: string): Step {
+export function compileRequest(
+  name: string,
+  request: LoadRequest,
+  settings: LoadSettings,
+  names: Names,
+  where: string,
+  schemas: Schemas,
+): Step {
   if (!request.path.startsWith('/') && !request.path.startsWith('{{'))
     throw new RollgateError('E_LOAD', `${where}: "${request.path}" is not a path`, { hints: ['begin it with a slash'] })
   const path = compileText(request.path, names, where)
@@ -44,7 +52,7 @@ export function compileRequest(name: string, request: LoadRequest, settings: Loa
     ),
     ...compileAuth(settings, names, where),
   ]
-  const checks = compileChecks(request.expect ?? {}, where)
+  const checks = compileChecks(request.expect ?? {}, where, schemas)
   const captures = Object.entries(request.capture ?? {}).map(([as, from]) => ({ as, take: compileCapture(from, where) }))
   const build = (visit: Visit, cookies: string | null) => ({
     method: request.method,

@@ -7,7 +7,7 @@ import { createFeeder, type Feeder, type Row, readRows } from './data.ts'
 import { createMix } from './mix.ts'
 import type { Random } from './random.ts'
 import { compileRequest, type Step, type Visit } from './request.ts'
-import { withSchemas } from './schemas.ts'
+import { compileSchemas, type Schemas, withSchemas } from './schemas.ts'
 import type { Expression, Names } from './template.ts'
 
 export type Scenario = { readonly name: string; readonly steps: readonly [Step, ...Step[]] }
@@ -36,6 +36,7 @@ export type ScenarioContext = {
 /** @throws RollgateError E_LOAD, E_LOAD_DATA, and what `readSecret` throws */
 export async function prepareScenarios(asked: LoadSettings, context: ScenarioContext): Promise<Scenarios> {
   const settings = await withSchemas(asked)
+  const schemas = await compileSchemas(settings)
   const rows = new Map<string, readonly Row[]>()
   for (const [name, data] of Object.entries(settings.data)) rows.set(name, context.rows?.[name] ?? (await readRows(name, data)))
   const secrets = createSecrets()
@@ -43,10 +44,10 @@ export async function prepareScenarios(asked: LoadSettings, context: ScenarioCon
     Object.entries(settings.data).map(([name, { format }]) => [name, format === 'csv' ? Object.keys(rows.get(name)?.[0] ?? {}) : null]),
   )
   const names = { data, env: context.env, secret: secrets.name }
-  const compile = (scenario: LoadScenario): Scenario => ({ name: scenario.name, steps: compileSteps(scenario, settings, names) })
+  const compile = (scenario: LoadScenario): Scenario => ({ name: scenario.name, steps: compileSteps(scenario, settings, names, schemas) })
   const all = settings.scenarios.map(compile)
   checkScenarios(settings)
-  const login = settings.auth?.kind === 'login' ? compileLogin(settings.auth.request, settings, names) : null
+  const login = settings.auth?.kind === 'login' ? compileLogin(settings.auth.request, settings, names, schemas) : null
   await secrets.resolve(context.readSecret)
 
   const { runId } = context
@@ -113,12 +114,12 @@ function checkScenarios(settings: LoadSettings): void {
 
 type OwnNames = Omit<Names, 'captured'>
 
-function compileSteps(scenario: LoadScenario, settings: LoadSettings, names: OwnNames): [Step, ...Step[]] {
+function compileSteps(scenario: LoadScenario, settings: LoadSettings, names: OwnNames, schemas: Schemas): [Step, ...Step[]] {
   const captured: string[] = []
   const step = (request: LoadRequest, index: number): Step => {
     const where = `load "${settings.name}", ${scenario.name}${scenario.steps.length > 1 ? `, step ${index + 1}` : ''}`
     const name = scenario.steps.length > 1 ? `${scenario.name} ${index + 1}` : scenario.name
-    const compiled = compileRequest(name, request, settings, { ...names, captured: [...captured] }, where)
+    const compiled = compileRequest(name, request, settings, { ...names, captured: [...captured] }, where, schemas)
     captured.push(...Object.keys(request.capture ?? {}))
     return compiled
   }
@@ -126,8 +127,9 @@ function compileSteps(scenario: LoadScenario, settings: LoadSettings, names: Own
   return [step(first, 0), ...rest.map((request, index) => step(request, index + 1))]
 }
 
-function compileLogin(request: LoadRequest, settings: LoadSettings, names: OwnNames): Step {
-  return compileRequest('login', request, { ...settings, auth: null }, { ...names, captured: [] }, `load "${settings.name}", auth.login`)
+function compileLogin(request: LoadRequest, settings: LoadSettings, names: OwnNames, schemas: Schemas): Step {
+  const where = `load "${settings.name}", auth.login`
+  return compileRequest('login', request, { ...settings, auth: null }, { ...names, captured: [] }, where, schemas)
 }
 
 /** Names of data that a scenario's texts speak of: only those are advanced for it. */

@@ -3,15 +3,18 @@
 // generators on other hosts need no file.
 import { readFile, stat } from 'node:fs/promises'
 import { RollgateError } from '../domain/error.ts'
-import type { LoadRequest, LoadScenario, LoadSettings } from '../domain/load.ts'
+import type { LoadExpect, LoadRequest, LoadScenario, LoadSettings } from '../domain/load.ts'
+import { type SchemaCompiler, schemaCompiler } from '../util/json-schema.ts'
+
+/** By what stands in the settings. */
+export type Schemas = ReadonlyMap<NonNullable<LoadExpect['schema']>, ReturnType<SchemaCompiler>>
 
 const LARGEST_BYTES = 4 * 1024 * 1024
 
 /** @throws RollgateError E_LOAD */
 export async function withSchemas(settings: LoadSettings): Promise<LoadSettings> {
   const { auth } = settings
-  const requests = [...settings.scenarios.flatMap(({ steps }) => steps), ...(auth?.kind === 'login' ? [auth.request] : [])]
-  if (!requests.some(({ expect }) => expect?.schema !== undefined && 'path' in expect.schema)) return settings
+  if (!schemasIn(settings).some((schema) => 'path' in schema)) return settings
   const read = new Map<string, unknown>()
   const ready = async (request: LoadRequest): Promise<LoadRequest> => {
     const schema = request.expect?.schema
@@ -29,6 +32,19 @@ export async function withSchemas(settings: LoadSettings): Promise<LoadSettings>
     scenarios: [await scenario(first), ...(await Promise.all(rest.map(scenario)))],
     auth: auth?.kind === 'login' ? { ...auth, request: await ready(auth.request) } : auth,
   }
+}
+
+/** Of settings whose files are read. What is wrong with one is told where it is used. */
+export async function compileSchemas(settings: LoadSettings): Promise<Schemas> {
+  const schemas = schemasIn(settings)
+  if (schemas.length === 0) return new Map()
+  const compile = await schemaCompiler()
+  return new Map(schemas.flatMap((schema) => ('json' in schema ? [[schema, compile(schema.json)] as const] : [])))
+}
+
+function schemasIn({ scenarios, auth }: LoadSettings): readonly NonNullable<LoadExpect['schema']>[] {
+  const requests = [...scenarios.flatMap(({ steps }) => steps), ...(auth?.kind === 'login' ? [auth.request] : [])]
+  return requests.flatMap(({ expect }) => expect?.schema ?? [])
 }
 
 async function schemaIn(path: string, load: string): Promise<unknown> {

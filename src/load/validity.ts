@@ -2,7 +2,7 @@
 // FAIL: what a saturated generator measured is its own slowness. And a run that measured nothing is never a good one.
 import { emptyHistogram, type Histogram, mergeInto, quantile } from '../domain/histogram.ts'
 import type { GeneratorSample, LoadEnd, LoadValidity } from '../domain/load.ts'
-import { type FailureClass, failuresOf, type Slice } from '../domain/slice.ts'
+import { answersOf, type FailureClass, failuresOf, type Slice } from '../domain/slice.ts'
 
 export type ValidityLimits = {
   /** Of the measured seconds, how many may be bad. */
@@ -55,8 +55,7 @@ export function createJudge(limits: ValidityLimits = LIMITS): Judge {
       const isLate = (quantile(secondLag, 0.99) ?? 0) > limits.lagMs
       if (isLate) late += 1
       for (const slice of measured) {
-        const { status = 0, check = 0, truncated = 0, 'body-timeout': stuck = 0 } = slice.failures
-        const answers = slice.done + status + check + truncated + stuck
+        const answers = answersOf(slice)
         const target = targets.get(slice.target) ?? { offered: 0, answers: 0, sent: 0, failures: new Map() }
         targets.set(slice.target, target)
         target.offered += slice.offered

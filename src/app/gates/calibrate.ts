@@ -55,6 +55,11 @@ export async function keptCalibration(
   return found?.calibration ?? null
 }
 
+/** The load of ours that a gate sends; undefined: it sends none. */
+export function loadOf({ loads }: Pick<Config, 'loads'>, { source }: GateSettings): LoadSettings | undefined {
+  return source.kind === 'load' ? loads[source.load] : undefined
+}
+
 /** How much hosts differ, as calibrations of this load and way that are kept have shown; null: too few, or a number is configured. */
 export async function learnedEffect(
   kept: Pick<Kept, 'calibrations'>,
@@ -66,6 +71,10 @@ export async function learnedEffect(
   return learnedFrom((await kept.calibrations(gate.name)).filter((one) => one.settingsHash === hash && single(one)))
 }
 
+export function withEffect(gate: GateSettings, learned: LearnedEffect | null): GateSettings {
+  return learned === null ? gate : { ...gate, confidence: { ...gate.confidence, hostEffect: learned.tau } }
+}
+
 /** The same configuration, with what was learned in the place of what is only assumed. */
 export async function withLearned(config: Config, kept: Pick<Kept, 'calibrations'>): Promise<Config> {
   const gates = await Promise.all(
@@ -73,7 +82,7 @@ export async function withLearned(config: Config, kept: Pick<Kept, 'calibrations
       const { source } = gate
       if (source.kind !== 'load') return [name, gate]
       const learned = await learnedEffect(kept, { gate, way: source.when, load: config.loads[source.load] })
-      return [name, learned === null ? gate : { ...gate, confidence: { ...gate.confidence, hostEffect: learned.tau } }]
+      return [name, withEffect(gate, learned)]
     }),
   )
   return { ...config, gates: Object.fromEntries(gates) }

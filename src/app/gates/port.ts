@@ -20,6 +20,7 @@ import {
   keepNeighbours,
   keptCalibration,
   learnedEffect,
+  loadOf,
   MOST_CALIBRATED,
   pairOf,
   sendToAll,
@@ -48,14 +49,12 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
     last = turn.catch(() => undefined)
     return turn
   }
-  const loadOf = ({ source }: GateSettings): LoadSettings | undefined =>
-    source.kind === 'load' ? session.config.loads[source.load] : undefined
   const calibrationOf = async (
     gate: GateSettings,
     way: CalibrationWay,
     arms: Pick<Arms, 'canary' | 'old'>,
   ): Promise<Calibration | null> => {
-    const load = loadOf(gate)
+    const load = loadOf(session.config, gate)
     if (arms.old.length === 0 || load === undefined || calibrationMs(gate, load) === 0) return null
     return (
       calibrations.get(keyOf(gate, arms)) ??
@@ -109,7 +108,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
             ...of,
             place: placeOf(at),
             calibration: (arms) => calibrationOf(gate, wayOf(at), arms),
-            learned: await learnedEffect(kept, { gate, way: wayOf(at), load: loadOf(gate) }),
+            learned: await learnedEffect(kept, { gate, way: wayOf(at), load: loadOf(session.config, gate) }),
             passes: await kept.passes(name),
             environment: environmentOf(plan, run),
           },
@@ -127,7 +126,7 @@ export function gatePorts(of: GatePortsOptions): GatePorts {
       inTurn(async () => {
         const gate = gateNamed(session.config.gates, name)
         const { source } = gate
-        const load = loadOf(gate)
+        const load = loadOf(session.config, gate)
         if (source.kind !== 'load' || load === undefined || calibrationMs(gate, load) === 0) return 'nothing to calibrate'
         try {
           const alone = at.isolated || source.baseline?.kind === 'drained-peer'

@@ -253,9 +253,9 @@ describe('refused at its place', () => {
     ['workers of a rate', withLoad('workers: 2'), 'loads.l.workers', 'belongs to `connections`'],
     [
       'a schema that cannot be checked',
-      plus('loads: { l: { rate: 1/s, requests: [{ get: /, expect: { schema: { dependentRequired: {} } } }] } }'),
+      plus('loads: { l: { rate: 1/s, requests: [{ get: /, expect: { schema: { requird: [] } } }] } }'),
       'loads.l.requests[0].expect.schema',
-      'is not known here',
+      'unknown keyword: "requird"',
     ],
     [
       'a schema that is none',

@@ -1,82 +1,61 @@
-// Answers against a JSON Schema: what is known here says the same as an independent implementation, what is not known is
-// refused, and nothing that a target sends makes it wait or break.
-import { Ajv2020 } from 'ajv/dist/2020.js'
-import fc from 'fast-check'
+// Answers against a JSON Schema: what is not known is refused, an answer is never repeated, and nothing that a target sends makes
+// it break. That ajv knows the standard is ajv's to test.
 import { describe, expect, test } from 'vitest'
-import { compileJsonSchema } from '../../../src/util/json-schema.ts'
+import { schemaCompiler } from '../../../src/util/json-schema.ts'
 
-const ajv = new Ajv2020({ strict: false, validateFormats: false })
+const compile = await schemaCompiler()
 
 function checkOf(schema: unknown): (value: unknown) => string | null {
-  const compiled = compileJsonSchema(schema)
+  const compiled = compile(schema)
   if ('problem' in compiled) throw new Error(compiled.problem)
   return compiled.check
 }
 
-const SCHEMAS: readonly Readonly<Record<string, unknown>>[] = [
-  { type: 'object', required: ['a'], properties: { a: { type: 'integer', minimum: 0 }, b: { type: ['string', 'null'] } } },
-  { type: 'object', properties: { a: true }, patternProperties: { '^b': { type: 'number' } }, additionalProperties: false },
-  { additionalProperties: { type: 'string', minLength: 1, maxLength: 3, pattern: '^[a-z]*$' }, minProperties: 1, maxProperties: 2 },
-  { type: 'array', items: { type: 'number', multipleOf: 0.5, exclusiveMaximum: 5 }, minItems: 1, maxItems: 3, uniqueItems: true },
-  { prefixItems: [{ type: 'string' }, { const: { a: 1, b: [2] } }], items: { enum: [1, 'a', null, [0], { a: 0 }] } },
-  { anyOf: [{ type: 'string' }, { type: 'object', required: ['a'] }], not: { const: 'a' } },
-  { oneOf: [{ type: 'number' }, { type: 'integer' }, { type: 'boolean' }] },
-  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-  { if: { type: 'array' }, then: { contains: { const: 1 } }, else: { type: 'object', properties: { b: false } } },
-  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-  { if: { type: 'string' }, then: { minLength: 2 } },
-  { allOf: [{ $ref: '#/$defs/node' }], $defs: { node: { type: ['object', 'number'], properties: { a: { $ref: '#/$defs/node' } } } } },
-  { type: 'array', items: { $ref: '#' } },
-  { maximum: 2, exclusiveMinimum: -1, title: 'only remarks beside it', description: 'none', default: 3, format: 'email' },
-]
-
-/** Values that come near what the schemas ask for. */
-const leaf = fc.constantFrom<unknown>(null, true, 0, 1, -1, 2, 2.5, 7, '', 'a', 'ab', 'abcd', 'B')
-const value = fc.letrec<{ any: unknown }>((tie) => ({
-  any: fc.oneof(
-    { maxDepth: 3 },
-    leaf,
-    fc.array(tie('any'), { maxLength: 4 }),
-    fc.dictionary(fc.constantFrom('a', 'b', 'c', 'bb'), tie('any'), { maxKeys: 3 }),
-  ),
-})).any
-
 describe('a JSON Schema', () => {
-  test.each(SCHEMAS.map((schema) => [JSON.stringify(schema), schema] as const))('%s says what ajv says', (_, schema) => {
-    const [ours, theirs] = [checkOf(schema), ajv.compile(schema)]
-    fc.assert(
-      fc.property(value, (given) => void expect(ours(given) === null).toBe(theirs(given))),
-      { numRuns: 400 },
-    )
-  })
-
   test('names the place in the schema, and nothing of the answer', () => {
     const check = checkOf({ type: 'object', additionalProperties: { type: 'number' }, properties: { 'a/b': { enum: [1] } } })
+    expect(check({ 'a/b': 1, c: 2 })).toBeNull()
     expect(check('secret')).toBe('#/type')
     expect(check({ secret: 'secret' })).toBe('#/additionalProperties/type')
     expect(check({ 'a/b': 2 })).toBe('#/properties/a~1b/enum')
   })
 
   test.each([
-    ['a keyword that is not known', { type: 'object', dependentRequired: {} }, '#: the keyword "dependentRequired" is not known here'],
-    ['one deep inside', { properties: { a: { nullable: true } } }, '#/properties/a: the keyword "nullable"'],
-    ['a keyword that every object has', JSON.parse('{"__proto__": 1}'), '#: the keyword "__proto__"'],
-    ['an unknown type', { type: 'float' }, '#/type is none of'],
-    ['a reference to elsewhere', { $ref: 'https://example.com/s.json' }, 'leads out of the schema'],
-    ['a reference to nowhere', { $ref: '#/$defs/a' }, 'leads nowhere'],
-    ['a broken pattern', { pattern: '(' }, '#/pattern is no regular expression'],
-    ['a list that is none', { required: 'a' }, '#/required is no list'],
-    ['a bound that is none', { minimum: '1' }, '#/minimum is no number'],
-    ['half a thing', { minItems: 0.5 }, '#/minItems is no number of things'],
-    ['no schema at all', ['a'], 'is no schema'],
+    ['2020-12', { prefixItems: [{ type: 'string' }], items: false }, ['a'], ['a', 1]],
+    ['draft-07, where it says so', { $schema: 'http://json-schema.org/draft-07/schema#', items: [{ type: 'string' }] }, ['a'], [1]],
+    [
+      'references inside it',
+      { $ref: '#/$defs/n', $defs: { n: { type: ['object', 'number'], properties: { a: { $ref: '#' } } } } },
+      { a: 1 },
+      { a: 'x' },
+    ],
+    ['a format is a remark', { type: 'string', format: 'email' }, 'none', 1],
+    ['the same name twice', { $id: 'https://example.com/a', type: 'string' }, 'a', 1],
+    ['and again', { $id: 'https://example.com/a', type: 'number' }, 1, 'a'],
+  ])('%s', (_, schema, good, bad) => {
+    const check = checkOf(schema)
+    expect([check(good), check(bad) === null]).toEqual([null, false])
+  })
+
+  test.each([
+    ['a keyword that is not known', { type: 'object', requird: [] }, 'unknown keyword: "requird"'],
+    ['one deep inside', { properties: { a: { typ: 'string' } } }, 'unknown keyword: "typ"'],
+    ['an unknown type', { type: 'float' }, 'schema is invalid'],
+    ['a reference to elsewhere', { $ref: 'https://example.com/s.json' }, "can't resolve reference"],
+    ['a reference to nowhere', { $ref: '#/$defs/a' }, "can't resolve reference"],
+    ['a broken pattern', { pattern: '(' }, 'regular expression'],
+    ['a list that is none', { required: 'a' }, 'schema is invalid'],
+    ['no schema at all', ['a'], 'schema'],
   ])('%s is refused', (_, schema, why) => {
-    expect(compileJsonSchema(schema)).toMatchObject({ problem: expect.stringContaining(why) })
+    expect(compile(schema)).toMatchObject({ problem: expect.stringMatching(new RegExp(why, 'i')) })
   })
 
   test('what nests without end is refused, whether it is the answer or the schema', () => {
     const deep = JSON.parse(`${'['.repeat(20_000)}${']'.repeat(20_000)}`) as unknown
     expect(checkOf({ type: 'array', items: { $ref: '#' } })(deep)).not.toBeNull()
     expect(checkOf({ enum: [1] })(deep)).toBe('#/enum')
-    expect(checkOf({ $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } } })(1)).not.toBeNull()
+    expect(compile({ $ref: '#/$defs/a', $defs: { a: { $ref: '#/$defs/b' }, b: { $ref: '#/$defs/a' } } })).toEqual({
+      problem: 'it leads to itself without end',
+    })
   })
 })

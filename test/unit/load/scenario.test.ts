@@ -273,7 +273,7 @@ describe('data', () => {
 
 describe('checks', () => {
   const wrong = (expected: Parameters<typeof compileChecks>[0], ended: Partial<Ended>, serviceMs = 1) =>
-    compileChecks(expected, 'here').wrong(answer(ended), serviceMs)
+    compileChecks(expected, 'here', new Map()).wrong(answer(ended), serviceMs)
 
   test.each([
     [{}, { status: 204 }, null],
@@ -303,7 +303,7 @@ describe('checks', () => {
   })
 
   test('a path that is none is refused', () => {
-    expect(() => compileChecks({ json: { '$[': 1 } }, 'here')).toThrow('"$[" is not a JSON path')
+    expect(() => compileChecks({ json: { '$[': 1 } }, 'here', new Map())).toThrow('"$[" is not a JSON path')
   })
 })
 
@@ -341,7 +341,7 @@ describe('a JSON Schema of an answer', () => {
 
   test.each([
     ['no JSON', '{', 'is not JSON'],
-    ['a keyword that cannot be checked', '{"dependentRequired": {}}', 'is not known here'],
+    ['a keyword that cannot be checked', '{"requird": []}', 'unknown keyword: "requird"'],
   ])('%s is refused before anything is sent', async (_, text, why) => {
     const [{ path }] = Object.values(data(text)) as [LoadData]
     await expect(prepare(one({ expect: { schema: { path } } }))).rejects.toMatchObject({
