@@ -1,6 +1,6 @@
 // One load from several generators, each a process of its own behind a real sshd (or this machine where there is none).
 // The truth is what the server counted.
-import { readFileSync, writeFileSync } from 'node:fs'
+import { constants, copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import type { AddressInfo } from 'node:net'
@@ -30,6 +30,7 @@ const SECRET = 'tr0ub4dor & $(id)'
 describe.skipIf(noSshd !== null)(`a load from other hosts${noSshd === null ? '' : ` (skipped: ${noSshd})`}`, () => {
   let sshd: Sshd
   let transport: Transport
+  let node = ''
   let program = ''
   let open: Generator[] = []
   let seen: { readonly url: string; readonly from: string; readonly token: string | undefined; readonly atMs: number }[] = []
@@ -46,6 +47,9 @@ describe.skipIf(noSshd !== null)(`a load from other hosts${noSshd === null ? '' 
 
   beforeAll(async () => {
     sshd = await startSshd()
+    // Who logs in is another user, and may not look into a checkout that is only ours.
+    node = join(sshd.folder, 'node')
+    copyFileSync(process.execPath, node, constants.COPYFILE_FICLONE)
     transport = sshTransport(sshd)
     program = await generatorProgram(NEVER)
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
@@ -69,7 +73,7 @@ describe.skipIf(noSshd !== null)(`a load from other hosts${noSshd === null ? '' 
   async function generators(count: number): Promise<readonly Generator[]> {
     const made = await Promise.all(
       Array.from({ length: count }, async (_, index) => {
-        const connection = await transport.connect(aHost(`gen-${index + 1}`, sshd.port, { labels: { node: process.execPath } }), NEVER)
+        const connection = await transport.connect(aHost(`gen-${index + 1}`, sshd.port, { labels: { node } }), NEVER)
         return openGenerator(connection, program, NEVER)
       }),
     )
