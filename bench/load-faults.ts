@@ -13,7 +13,8 @@ import { machine, timed } from './load-lib.ts'
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '20' }, write: { type: 'boolean', default: false } } })
 const seconds = Number(values.seconds)
 const RATE = 200
-const TIMEOUT_S = 2
+/** Longer than the stall. */
+const TIMEOUT_S = 5
 
 // A new connection is part of what a client sees, and in no server's record: rows that break connections take 100 ms.
 const rows: readonly { readonly name: string; readonly fault: Fault | null }[] = [
